@@ -64,6 +64,8 @@ class LatencySummary(_Frozen):
 
 
 class Latency(_Frozen):
+    """Every stage of the way; docs/reference/latency.md defines them."""
+
     end_to_end: LatencySummary
     schedule: LatencySummary
     ingest: LatencySummary
@@ -91,6 +93,8 @@ class Bottleneck(_Frozen):
 
 
 class SloResult(_Frozen):
+    """One service level objective, what was observed of it, and how it came out."""
+
     slo: str
     observed: str
     verdict: Verdict

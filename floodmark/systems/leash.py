@@ -37,14 +37,14 @@ def hold(command: list[str], log: Path, *, detached: bool, grace_s: float) -> in
     """Start `command`, wait for its end, leave nothing of its group behind; returns its exit code."""
     with log.open("ab") as log_file:
         try:
-            # The command gets a session of its own: a Ctrl-C in the terminal is for the owner, who stops things in order.
+            # A session of its own: a Ctrl-C in the terminal is for the owner, who stops things in order.
             child = subprocess.Popen(  # noqa: S603 the owner chose the command
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log_file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 this program has no threads yet
+                preexec_fn=_die_with_parent,
             )
         except OSError as error:
             os.write(1, f"failed {error}\n".encode())

@@ -1,5 +1,6 @@
 """Whatever starts a process stops it, however the owner ends."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -23,10 +24,11 @@ STUBBORN = (
 PARENT_OF_ONE = (
     sys.executable,
     "-c",
-    "import subprocess, sys, time\n"
-    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])\n"
-    "print(child.pid, flush=True)\n"
-    "time.sleep(300)",
+    """
+import subprocess, sys, time
+print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"]).pid, flush=True)
+time.sleep(300)
+""",
 )
 
 
@@ -46,9 +48,11 @@ def wait_for_log(log: Path) -> str:
 def gone(pid: int) -> bool:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.02)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.02)
+                continue
+        return True
     return False
 
 
@@ -128,7 +132,7 @@ def test_an_id_that_somebody_else_has_by_now_is_nobody_of_ours() -> None:
 
 
 def test_a_missing_program_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ProcessFailedError, match="sleeper could not be started: .*No such file"):
+    with pytest.raises(ProcessFailedError, match=r"sleeper could not be started: .*No such file"):
         OwnedProcess(spec(tmp_path, ("/nowhere/program",)))
 
 

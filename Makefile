@@ -1,0 +1,34 @@
+# Everything is set up inside this folder, without root. `make help` lists what there is.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint check format clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+
+setup:  ## install everything into this folder; does only what is not done yet
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: install it, or name it with PYTHON=/path/to/python3.11" >&2; exit 4; }
+	@$(PYTHON) deploy/bootstrap.py
+
+demo: setup  ## the main job under a load of 1,500 orders/s, ending with a report
+	@$(BIN)/floodmark demo
+
+test: setup  ## every test (TESTS=tests/unit for some of them)
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: setup  ## formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+check: lint test  ## everything that must hold before a commit
+
+format: setup  ## put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet .
+
+clean:  ## remove what set-up and the tests made; runs/ stays
+	@rm -rf .venv .floodmark .pytest_cache .mypy_cache .ruff_cache .hypothesis floodmark.egg-info

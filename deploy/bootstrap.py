@@ -1,0 +1,215 @@
+"""Sets the project up inside its own folder: virtual environment, locked packages, Java, connector jars.
+
+Runs on a bare Python 3.11 before anything is installed, so it imports the standard library alone. Every step leaves
+a stamp of what it was made from; a step whose stamp still fits is done already. An interrupted step has no
+stamp and is taken up again, with what was fetched so far kept in a cache until the end.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+HOME = Path(os.environ.get("FLOODMARK_HOME", PROJECT / ".floodmark"))
+VENV = PROJECT / ".venv"
+VENV_PYTHON = VENV / "bin" / "python"
+LOCK = PROJECT / "requirements.lock"
+JARS_LOCK = PROJECT / "deploy" / "jars.lock"
+STAMPS = HOME / "setup.json"
+CACHE = HOME / "cache"
+
+FREE_BYTES_NEEDED = 3 * 1024**3
+NOTICE_EVERY_S = 10.0
+
+
+class SetupError(Exception):
+    """One sentence of what happened and one of what to do."""
+
+
+class Progress:
+    """One line that is rewritten on a terminal; a line now and then elsewhere."""
+
+    def __init__(self):
+        self._terminal = sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._noticed = 0.0
+
+    def show(self, text):
+        """Say how far the work has come."""
+        elapsed = time.monotonic() - self._started
+        if self._terminal:
+            sys.stderr.write(f"\r\033[K  {text} · {elapsed:.0f} s")
+        elif elapsed - self._noticed >= NOTICE_EVERY_S:
+            self._noticed = elapsed
+            sys.stderr.write(f"  {text} · {elapsed:.0f} s\n")
+        sys.stderr.flush()
+
+    def done(self, text):
+        """Say that a step is finished."""
+        clear = "\r\033[K" if self._terminal else ""
+        sys.stderr.write(f"{clear}✓ {text}\n")
+        sys.stderr.flush()
+
+
+def digest(*parts):
+    """A fingerprint of files and texts."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part.read_bytes() if isinstance(part, Path) else str(part).encode())
+        total.update(b"\0")
+    return total.hexdigest()
+
+
+def read_stamps():
+    """What earlier calls finished; nothing if the file is not there or is damaged."""
+    try:
+        stamps = json.loads(STAMPS.read_text())
+    except (OSError, ValueError):
+        return {}
+    return stamps if isinstance(stamps, dict) else {}
+
+
+def write_stamp(step, fingerprint):
+    """Record that a step is finished, in one piece."""
+    stamps = {**read_stamps(), step: fingerprint}
+    fresh = STAMPS.with_suffix(".tmp")
+    fresh.write_text(json.dumps(stamps, indent=1))
+    fresh.replace(STAMPS)
+
+
+def check_machine():
+    """Refuse a machine on which set-up cannot succeed, before anything is written."""
+    if sys.version_info[:2] != (3, 11):
+        found = ".".join(map(str, sys.version_info[:3]))
+        raise SetupError(
+            f"Python 3.11 is needed, and this is {found} ({sys.executable}): Flink 1.20 has no packages for others.\n"
+            "  → install Python 3.11, or name it: make setup PYTHON=/path/to/python3.11"
+        )
+    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        raise SetupError(
+            f"{sys.executable} has no venv module.\n  → on Debian and Ubuntu: sudo apt-get install python3.11-venv"
+        )
+    free_bytes = shutil.disk_usage(PROJECT).free
+    if not VENV_PYTHON.exists() and free_bytes < FREE_BYTES_NEEDED:
+        raise SetupError(
+            f"{PROJECT} has {free_bytes / 1024**3:.1f} GiB free, and set-up needs {FREE_BYTES_NEEDED / 1024**3:.0f}.\n"
+            "  → free some space, or clone the project onto a larger disk"
+        )
+
+
+def make_venv(progress):
+    """A virtual environment of this Python, made afresh if a broken one is in the way."""
+    progress.show("making the virtual environment")
+    shutil.rmtree(VENV, ignore_errors=True)
+    run([sys.executable, "-m", "venv", str(VENV)], progress, lambda: "making the virtual environment")
+
+
+def install_packages(progress):
+    """The locked packages, each checked against its hash."""
+    wanted = sum(1 for line in LOCK.read_text().splitlines() if "==" in line and not line.startswith((" ", "#")))
+    site_packages = next((VENV / "lib").glob("python3.*")) / "site-packages"
+
+    def how_far():
+        installed = sum(1 for _ in site_packages.glob("*.dist-info"))
+        if installed > 3:
+            return f"installing packages: {min(installed, wanted)} of {wanted}"
+        cached = sum(file.stat().st_size for file in CACHE.rglob("*") if file.is_file())
+        return f"fetching {wanted} packages, Flink among them: {cached / 1e6:.0f} MB so far"
+
+    run([*pip("install"), "--require-hashes", "-r", str(LOCK)], progress, how_far)
+
+
+def install_project(progress):
+    """floodmark itself, as it stands in the checkout."""
+    command = [*pip("install"), "--no-deps", "--no-build-isolation", "--editable", str(PROJECT)]
+    run(command, progress, lambda: "installing floodmark")
+
+
+def fetch_jars(progress):
+    """The Kinesis connector and what it needs at run time, by Maven coordinates, checked against the lock."""
+    run([str(VENV_PYTHON), "-m", "floodmark.jars"], progress, lambda: "fetching the Kinesis connector")
+
+
+def pip(command):
+    """The virtual environment's pip, its cache inside the project folder."""
+    return [
+        str(VENV_PYTHON), "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-input",
+        "--progress-bar", "off", "--cache-dir", str(CACHE / "pip"),
+    ]  # fmt: skip
+
+
+def run(command, progress, how_far):
+    """Run a command to its end, showing how far it is; its words are shown only if it fails."""
+    said = HOME / "setup.log"
+    with said.open("wb") as log:
+        process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            while process.poll() is None:
+                progress.show(how_far())
+                time.sleep(0.3)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if process.returncode:
+        tail = "\n".join("  | " + line for line in said.read_text(errors="replace").splitlines()[-12:])
+        hint = "free some disk space" if "No space left" in tail else "read what it said above"
+        raise SetupError(f"a step of set-up failed: {how_far()}\n{tail}\n  → {hint}, then call `make setup` again")
+
+
+def steps():
+    """Every step with what it is made from, in order: a later one is redone when an earlier one was."""
+    python = digest(sys.executable, sys.version, VENV)
+    packages = digest(python, LOCK)
+    project = digest(packages, PROJECT / "pyproject.toml")
+    return [
+        ("virtual environment", python, make_venv),
+        ("packages", packages, install_packages),
+        ("floodmark", project, install_project),
+        ("connector jars", digest(packages, JARS_LOCK), fetch_jars),
+    ]
+
+
+def set_up():
+    """Do what is not done yet."""
+    check_machine()
+    HOME.mkdir(parents=True, exist_ok=True)
+    with (HOME / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second set-up waits for the first and then finds it done
+        stamps = read_stamps() if VENV_PYTHON.exists() else {}
+        open_steps = [step for step in steps() if stamps.get(step[0]) != step[1]]
+        if not open_steps:
+            return
+        progress = Progress()
+        for name, fingerprint, do in open_steps:
+            do(progress)
+            write_stamp(name, fingerprint)
+            progress.done(name)
+        shutil.rmtree(CACHE, ignore_errors=True)
+
+
+def main():
+    """Set up; a failure is one clear message."""
+    try:
+        set_up()
+    except SetupError as error:
+        sys.stderr.write(f"\nset-up stopped: {error}\n")
+        return 4
+    except OSError as error:
+        sys.stderr.write(f"\nset-up stopped: {error}\n  → mend this, then call `make setup` again\n")
+        return 4
+    except KeyboardInterrupt:
+        sys.stderr.write("\nset-up interrupted; `make setup` goes on from here\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""`floodmark doctor`: what is installed, what is missing, and the command that mends it."""
+
+import dataclasses
+import json
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from floodmark.doctor import Finding, examine
+
+EXIT_INCOMPLETE = 4
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Findings as JSON on standard output.")
+def doctor(as_json: bool) -> int:
+    """Tell what is installed, what is missing, and the command that mends it."""
+    console = Console(highlight=False, soft_wrap=True)
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        if not as_json:
+            console.print(_line(finding))
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    missing = [finding for finding in findings if not finding.present and not finding.optional]
+    if not missing and not as_json:
+        console.print("everything that a run needs is here")
+    return EXIT_INCOMPLETE if missing else 0
+
+
+def _line(finding: Finding) -> Text:
+    mark, style = ("✓", "green") if finding.present else ("–", "yellow") if finding.optional else ("✗", "bold red")
+    line = Text(f"{mark} ", style=style) + Text(f"{finding.subject}: {finding.detail}", style="default")
+    return line if finding.present else line + Text(f"\n    → {finding.mend}")

@@ -1,0 +1,103 @@
+"""What a trial is asked to do: resolved, validated, frozen, and written beside its results as `config.json`."""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from floodmark.errors import ConfigurationError
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+RATE_MAX_RECORDS_PER_SECOND = 1_000_000.0
+DURATION_MAX_S = 7 * 24 * 3600.0
+
+
+def parse_duration_s(text: str) -> float:
+    """Seconds in a text such as `500ms`, `45s`, `2m` or `1h`; ConfigurationError for anything else."""
+    found = _DURATION.fullmatch(text.strip())
+    if not found:
+        raise ConfigurationError(f"{text!r} is no duration", "write a number and a unit: 500ms, 45s, 2m, 1h")
+    return float(found[1]) * _SECONDS_PER_UNIT[found[2]]
+
+
+class TrialConfig(BaseModel):
+    """One trial, with every default filled in. Durations end in their unit; shares lie between 0 and 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scenario: str
+    rate_records_per_second: float = Field(default=1500.0, gt=0, le=RATE_MAX_RECORDS_PER_SECOND, allow_inf_nan=False)
+    duration_s: float = Field(default=60.0, gt=0, le=DURATION_MAX_S, allow_inf_nan=False)
+    warm_up_s: float = Field(default=10.0, ge=0, le=3600, allow_inf_nan=False)
+    profile: Literal["constant", "ramp"] = "constant"
+    shards: int = Field(default=3, ge=1, le=1000)
+    output_shards: int = Field(default=3, ge=1, le=1000)
+    parallelism: int = Field(default=3, ge=1, le=64)
+    consumer: Literal["polling", "efo"] = "polling"
+    checkpoint_interval_ms: int = Field(default=10_000, ge=100)
+    checkpoint_mode: Literal["exactly-once", "at-least-once", "unaligned"] = "exactly-once"
+    state_backend: Literal["heap", "rocksdb"] = "heap"
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    abnormal_share: float = Field(default=0.2, ge=0, le=1)
+    batch_records: int = Field(default=500, ge=1, le=500)
+    linger_ms: float = Field(default=5.0, ge=0, le=10_000)
+    senders: int = Field(default=8, ge=1, le=256)
+    endpoint: str = "embedded"
+    region: str = "us-east-1"
+    slos: tuple[str, ...] = ()
+    schedule_delay_limit_ms: float = Field(default=20.0, gt=0)
+    drain_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _endpoint_is_a_known_kind(self) -> Self:
+        if self.endpoint != "embedded":
+            require_loopback(self.endpoint)
+        return self
+
+
+def build_config(settings: Mapping[str, Any]) -> TrialConfig:
+    """A validated configuration; ConfigurationError names every wrong setting, and the nearest to an unknown one."""
+    try:
+        return TrialConfig.model_validate(dict(settings))
+    except ValidationError as error:
+        lines = [_describe(one["loc"], one["type"], one["msg"], one.get("input")) for one in error.errors()]
+        raise ConfigurationError("; ".join(lines), "`floodmark run --help` lists the settings") from None
+
+
+def _describe(location: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
+    name = ".".join(map(str, location))
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(name, TrialConfig.model_fields, n=1)
+        return f"there is no setting {name!r}" + (f", did you mean {near[0]!r}?" if near else "")
+    return f"{name} is {value!r}: {message[:1].lower()}{message[1:]}"
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether an endpoint's host is this machine by its own address."""
+    host = urlsplit(endpoint).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_loopback(endpoint: str) -> None:
+    """ConfigurationError unless the endpoint is an http(s) URL of this machine: load never leaves it unasked."""
+    parts = urlsplit(endpoint)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(
+            f"{endpoint!r} is no endpoint", "give a URL such as http://127.0.0.1:4567, or `embedded`"
+        )
+    if not is_loopback(endpoint):
+        raise ConfigurationError(
+            f"{endpoint} is not on this machine, and load is sent to loopback addresses only",
+            "start a simulator here (`floodmark kinesis`), or leave --endpoint out for the embedded one",
+        )

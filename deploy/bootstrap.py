@@ -23,7 +23,13 @@ VENV_PYTHON = VENV / "bin" / "python"
 LOCK = PROJECT / "requirements.lock"
 JARS_LOCK = PROJECT / "deploy" / "jars.lock"
 STAMPS = HOME / "setup.json"
+SAID = HOME / "setup.log"
 CACHE = HOME / "cache"
+
+FETCH_JARS = """
+from floodmark.jars import ensure_jars
+ensure_jars(lambda name, done, total: print(f"{name}, {done / 1e6:.1f} of {total / 1e6:.1f} MB", flush=True))
+"""
 
 FREE_BYTES_NEEDED = 3 * 1024**3
 NOTICE_EVERY_S = 10.0
@@ -134,7 +140,12 @@ def install_project(progress):
 
 def fetch_jars(progress):
     """The Kinesis connector and what it needs at run time, by Maven coordinates, checked against the lock."""
-    run([str(VENV_PYTHON), "-m", "floodmark.jars"], progress, lambda: "fetching the Kinesis connector")
+
+    def how_far():
+        said = SAID.read_text(errors="replace").splitlines()
+        return f"fetching the Kinesis connector: {said[-1] if said else 'resolving'}"
+
+    run([str(VENV_PYTHON), "-c", FETCH_JARS], progress, how_far)
 
 
 def pip(command):
@@ -147,8 +158,7 @@ def pip(command):
 
 def run(command, progress, how_far):
     """Run a command to its end, showing how far it is; its words are shown only if it fails."""
-    said = HOME / "setup.log"
-    with said.open("wb") as log:
+    with SAID.open("wb") as log:
         process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             while process.poll() is None:
@@ -159,7 +169,7 @@ def run(command, progress, how_far):
                 process.terminate()
                 process.wait()
     if process.returncode:
-        tail = "\n".join("  | " + line for line in said.read_text(errors="replace").splitlines()[-12:])
+        tail = "\n".join("  | " + line for line in SAID.read_text(errors="replace").splitlines()[-12:])
         hint = "free some disk space" if "No space left" in tail else "read what it said above"
         raise SetupError(f"a step of set-up failed: {how_far()}\n{tail}\n  → {hint}, then call `make setup` again")
 

@@ -1,0 +1,41 @@
+"""The load generator as a process of its own: Locust with the scenario's load test, writing the ledger.
+
+A process of its own, because Locust patches the interpreter that imports it, and because a generator that shares its
+interpreter with the probe would delay both.
+"""
+
+import sys
+from pathlib import Path
+
+from floodmark import paths
+from floodmark.config import TrialConfig
+from floodmark.scenarios import Scenario
+from floodmark.systems.process import OwnedProcess, ProcessSpec
+
+DRAIN_GRACE_S = 20.0
+"""How long the generator may take to finish what is in flight when it is told to stop."""
+
+
+def start_generator(
+    config: TrialConfig, scenario: Scenario, *, endpoint: str, ledger: Path, log: Path
+) -> OwnedProcess:
+    """Start Locust without its web page; it ends by itself when the schedule does."""
+    options = {
+        "--endpoint": endpoint,
+        "--region": config.region,
+        "--stream": scenario.input_stream,
+        "--rate": config.rate_records_per_second,
+        "--duration": f"{config.duration_s}s",
+        "--warm-up": f"{config.warm_up_s}s",
+        "--profile": config.profile,
+        "--seed": config.seed,
+        "--abnormal-ratio": config.abnormal_share,
+        "--batch": config.batch_records,
+        "--linger-ms": config.linger_ms,
+        "--senders": config.senders,
+        "--ledger-dir": ledger,
+    }
+    arguments = [str(part) for pair in options.items() for part in pair]
+    argv = (sys.executable, "-m", "locust", "-f", str(scenario.loadtest), "--headless", "--only-summary", *arguments)
+    spec = ProcessSpec(name="generator", argv=argv, log=log, directory=paths.PROJECT)
+    return OwnedProcess(spec, grace_s=DRAIN_GRACE_S)

@@ -1,0 +1,67 @@
+"""Wrong settings are refused with one sentence that says which and what to do."""
+
+import pytest
+
+from floodmark.config import TrialConfig, build_config, parse_duration_s
+from floodmark.errors import ConfigurationError
+from floodmark.scenarios import find_scenario
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("45s", 45.0), ("1.5m", 90.0), ("2h", 7200.0), (" 10s ", 10.0)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration_s(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "s", "-5s", "1e3s", "10 s", "10d", "nan s"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no duration"):
+        parse_duration_s(text)
+
+
+def test_defaults_are_valid_and_frozen() -> None:
+    config = build_config({"scenario": "abnormal-orders"})
+    assert (config.rate_records_per_second, config.shards, config.parallelism) == (1500.0, 3, 3)
+    assert TrialConfig.model_validate_json(config.model_dump_json()) == config
+    with pytest.raises(ValueError, match="frozen"):
+        config.shards = 5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ({"rate_records_per_second": 0}, "rate_records_per_second is 0: input should be greater than 0"),
+        ({"rate_records_per_second": -1}, "greater than 0"),
+        ({"rate_records_per_second": float("nan")}, "finite"),
+        ({"shards": 0}, "shards is 0"),
+        ({"shrads": 3}, "there is no setting 'shrads', did you mean 'shards'?"),
+        ({"consumer": "telepathy"}, "consumer is 'telepathy'"),
+        ({"endpoint": "ftp://127.0.0.1"}, "is no endpoint"),
+        ({"endpoint": "127.0.0.1:4567"}, "is no endpoint"),
+        ({"endpoint": "http://kinesis.us-east-1.amazonaws.com"}, "not on this machine"),
+        ({"endpoint": "http://127.0.0.1.example.com"}, "not on this machine"),
+    ],
+)
+def test_wrong_settings(setting: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        build_config({"scenario": "abnormal-orders", **setting})
+    assert complaint in caught.value.message
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4567", "http://localhost:1", "https://[::1]:4567"])
+def test_endpoints_of_this_machine(endpoint: str) -> None:
+    assert build_config({"scenario": "abnormal-orders", "endpoint": endpoint}).endpoint == endpoint
+
+
+def test_several_wrong_settings_are_named_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        build_config({"scenario": "abnormal-orders", "shards": 0, "seed": -1})
+    assert "shards" in caught.value.message
+    assert "seed" in caught.value.message
+
+
+def test_an_unknown_scenario_names_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'abnormal-orders'") as caught:
+        find_scenario("abnormal-order")
+    assert "abnormal-orders" in caught.value.remedy

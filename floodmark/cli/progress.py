@@ -50,15 +50,17 @@ class TerminalProgress:
 class PlainPhase:
     """A line when something is new, at most one in ten seconds."""
 
-    def __init__(self, console: Console, title: str) -> None:
+    def __init__(self, console: Console, title: str, total: float | None) -> None:
         self._console = console
         self._title = title
+        self._total = total
         self._shown_s = time.monotonic()
 
     def update(self, done: float | None = None, note: str = "") -> None:
         if note and time.monotonic() - self._shown_s >= PLAIN_NOTICE_EVERY_S:
             self._shown_s = time.monotonic()
-            self._console.print(f"{self._title}: {note}")
+            share = f" {done / self._total:.0%}" if done is not None and self._total else ""
+            self._console.print(f"{self._title}{share}: {note}")
 
 
 class PlainProgress:
@@ -71,7 +73,7 @@ class PlainProgress:
     def phase(self, title: str, total: float | None = None) -> Iterator[PlainPhase]:
         started_s = time.monotonic()
         self._console.print(f"{title} …")
-        yield PlainPhase(self._console, title)
+        yield PlainPhase(self._console, title, total)
         self._console.print(f"{title} done in {time.monotonic() - started_s:.1f} s")
 
     def close(self) -> None:

@@ -1,0 +1,84 @@
+"""Options that several commands share, and the types of their values."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from floodmark.config import TrialConfig, parse_duration_s
+from floodmark.errors import ConfigurationError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Duration(click.ParamType):
+    """A number with its unit (`500ms`, `45s`, `2m`, `1h`), as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration_s(str(value))
+        except ConfigurationError as error:
+            self.fail(f"{error.message}: {error.remedy}", param, ctx)
+
+
+DURATION = Duration()
+_DEFAULT = {name: field.default for name, field in TrialConfig.model_fields.items()}
+
+
+def _option(flag: str, setting: str, help_text: str, **kind: Any) -> Callable[[Command], Command]:
+    default = _DEFAULT[setting]
+    shown = f"  [default: {kind.pop('shown', default)}]"
+    return click.option(flag, setting, default=None, help=help_text + shown, **kind)
+
+
+def trial_options(command: Command) -> Command:
+    """The settings of a trial. An option that is not given is None, and TrialConfig's default holds."""
+    for add in reversed(_TRIAL_OPTIONS):
+        command = add(command)
+    return command
+
+
+_TRIAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    _option("--rate", "rate_records_per_second", "Records a second that are due.", type=float),
+    _option("--duration", "duration_s", "Length of the measured load.", type=DURATION, shown="60s"),
+    _option("--warm-up", "warm_up_s", "Load before it, at the same rate, in no figure.", type=DURATION, shown="10s"),
+    _option("--profile", "profile", "How the rate moves.", type=click.Choice(["constant", "ramp"])),
+    _option("--shards", "shards", "Shards of the input stream.", type=int),
+    _option("--output-shards", "output_shards", "Shards of the output stream.", type=int, shown="as --shards"),
+    _option("--parallelism", "parallelism", "Parallelism of the job.", type=int),
+    _option("--consumer", "consumer", "How the job reads.", type=click.Choice(["polling", "efo"])),
+    click.option("--checkpoint-interval", type=DURATION, default=None, help="Between two checkpoints.  [default: 10s]"),
+    _option(
+        "--checkpoint-mode",
+        "checkpoint_mode",
+        "What a checkpoint guarantees.",
+        type=click.Choice(["exactly-once", "at-least-once", "unaligned"]),
+    ),
+    _option("--state-backend", "state_backend", "Where state is kept.", type=click.Choice(["heap", "rocksdb"])),
+    _option("--seed", "seed", "The same seed makes the same records.", type=int),
+    _option("--abnormal-ratio", "abnormal_share", "Share of orders above 10,000.", type=float),
+    _option("--batch", "batch_records", "Records in one PutRecords call, at most.", type=int),
+    _option("--linger-ms", "linger_ms", "How long a due record waits for others.", type=float),
+    _option("--endpoint", "endpoint", "embedded, or the URL of a Kinesis service on this machine.", type=str),
+    _option("--region", "region", "AWS region.", type=str),
+    click.option(
+        "--slo",
+        "slos",
+        multiple=True,
+        metavar="SLO",
+        help="What must hold, such as 'p99<800ms' or 'ingest.p99.9<50ms'; may be repeated.",
+    ),
+)
+
+OUT = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder in which the run directory is made.  [default: runs]",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="The result document alone on standard output.")

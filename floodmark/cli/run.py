@@ -1,0 +1,79 @@
+"""`floodmark run` and `floodmark demo`: one trial, from an empty machine to a report."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from floodmark import paths
+from floodmark.cli.options import JSON, OUT, trial_options
+from floodmark.cli.progress import open_progress
+from floodmark.cli.summary import summary_table
+from floodmark.config import TrialConfig, build_config
+from floodmark.scenarios import ABNORMAL_ORDERS, SCENARIOS, Scenario, find_scenario
+from floodmark.slo import parse_slo
+from floodmark.trial import TrialOutcome, run_trial
+
+EXIT_CODES = {"PASS": 0, "FAIL": 1, "UNKNOWN": 3}
+
+DEMO_SETTINGS = {"duration_s": 45.0, "warm_up_s": 10.0, "rate_records_per_second": 1500.0}
+
+
+@click.command(short_help="One trial: traffic → Kinesis → job → probe → verdict.")
+@click.argument("scenario", metavar="SCENARIO")
+@trial_options
+@OUT
+@JSON
+def run(scenario: str, out: Path | None, as_json: bool, **settings: Any) -> int:
+    """Load SCENARIO's job, check every output, measure its latency, and write a report.
+
+    Exit code: 0 passed, 1 an objective failed, 2 wrong usage, 3 the measurement is void, 4 the environment failed.
+    """
+    return _run(find_scenario(scenario), settings, out, as_json)
+
+
+run.help = f"{run.help}\n\nScenarios: {', '.join(sorted(SCENARIOS))}."
+
+
+@click.command(short_help="The main job under 1,500 orders a second, ending with a report.")
+@OUT
+@JSON
+def demo(out: Path | None, as_json: bool) -> int:
+    """Run the abnormal-orders job for 45 s under 1,500 orders a second: 3 shards, parallelism 3, and a report."""
+    return _run(ABNORMAL_ORDERS, dict(DEMO_SETTINGS), out, as_json)
+
+
+def _run(scenario: Scenario, settings: dict[str, Any], out: Path | None, as_json: bool) -> int:
+    config = _resolve(scenario, settings)
+    console = Console(stderr=True, highlight=False)
+    progress = open_progress(console)
+    command = shlex.join(["floodmark", *sys.argv[1:]])
+    try:
+        outcome = run_trial(config, scenario, parent=out or paths.runs(), command=command, progress=progress)
+    finally:
+        progress.close()
+    _show(outcome, console)
+    if as_json:
+        click.echo(outcome.run.model_dump_json(indent=2))
+    return EXIT_CODES[outcome.run.verdict]
+
+
+def _resolve(scenario: Scenario, given: dict[str, Any]) -> TrialConfig:
+    """What was given, the rest by default. Objectives are parsed here, so that a misspelt one ends nothing but this."""
+    settings = {name: value for name, value in given.items() if value is not None}
+    if "checkpoint_interval" in settings:
+        settings["checkpoint_interval_ms"] = round(settings.pop("checkpoint_interval") * 1000)
+    if "shards" in settings:
+        settings.setdefault("output_shards", settings["shards"])
+    settings["slos"] = tuple(settings.get("slos") or scenario.default_slos)
+    for slo in settings["slos"]:
+        parse_slo(slo)
+    return build_config({"scenario": scenario.name, **settings})
+
+
+def _show(outcome: TrialOutcome, console: Console) -> None:
+    console.print(summary_table(outcome.run))
+    console.print(f"report: {outcome.report}", soft_wrap=True)

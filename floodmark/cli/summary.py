@@ -1,0 +1,56 @@
+"""The result of a trial as a table on the terminal."""
+
+from rich.table import Table
+
+from floodmark.run import LatencySummary, Run
+
+_STYLES = {"PASS": "bold green", "FAIL": "bold red", "UNKNOWN": "bold yellow"}
+
+
+def summary_table(run: Run) -> Table:
+    """Verdict, reasons, what was sent, what came out, how fast: the first page of the report in a few lines."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    table.add_row("verdict", f"[{_STYLES[run.verdict]}]{run.verdict}[/]  {run.scenario} on {_endpoint(run)}")
+    for reason in run.reasons:
+        table.add_row("", reason)
+    records, outputs = run.records, run.outputs
+    table.add_row(
+        "records",
+        f"offered {records.offered:,} · accepted {records.accepted:,} · throttled {records.throttled:,} · "
+        f"failed {records.failed:,} · missed {records.missed:,}",
+    )
+    table.add_row(
+        "rate", f"{_rate(run.rate_achieved_records_per_second)} of {run.rate_target_records_per_second:,.0f} records/s"
+    )
+    table.add_row(
+        "outputs",
+        f"expected {outputs.expected:,} · observed {outputs.observed:,} · lost {outputs.lost:,} · "
+        f"duplicated {outputs.duplicated:,} · unexpected {outputs.unexpected:,}",
+    )
+    for title, stage in (("end to end", run.latency_ms.end_to_end), ("schedule", run.latency_ms.schedule)):
+        table.add_row(title, _latency(stage))
+    checkpoints = run.checkpoints
+    table.add_row("checkpoints", f"{checkpoints.completed} completed · {checkpoints.failed} failed")
+    table.add_row("bottleneck", f"{run.bottleneck.name} ({run.bottleneck.evidence})")
+    return table
+
+
+def _endpoint(run: Run) -> str:
+    where = {"simulator": "the Kinesis simulator", "emulator": "an emulator", "aws": "AWS"}[run.endpoint_kind]
+    return f"{where}, {run.shards} shards × parallelism {run.parallelism}"
+
+
+def _rate(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.0f}"
+
+
+def _latency(stage: LatencySummary) -> str:
+    figures = {"p50": stage.p50, "p99": stage.p99, "p99.9": stage.p99_9, "max": stage.max}
+    shown = " · ".join(f"{name} {_milliseconds(value)}" for name, value in figures.items())
+    return f"{shown}  ({stage.count:,} samples)"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f} ms"

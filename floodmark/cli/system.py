@@ -1,0 +1,75 @@
+"""`floodmark up`, `status` and `down`: the embedded system, started once and used by many runs."""
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from floodmark import paths
+from floodmark.cli.progress import open_progress
+from floodmark.systems.embedded import KINESIS_PORT, SystemSettings, SystemState, bring_up, forget, read_state
+
+EXIT_ENVIRONMENT = 4
+
+
+@click.command()
+@click.option("--kinesis-port", type=click.IntRange(0, 65535), default=KINESIS_PORT, show_default=True)
+@click.option("--flink-port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="Flink's web page.")
+@click.option("--slots", type=click.IntRange(1, 64), default=4, show_default=True, help="Task slots.")
+@click.option("--quotas", default="aws", show_default=True, help="aws, off, or a file: the simulator's quotas.")
+def up(kinesis_port: int, flink_port: int, slots: int, quotas: str) -> None:
+    """Start the Kinesis simulator and a Flink cluster, and leave them running."""
+    console = Console(stderr=True, highlight=False)
+    settings = SystemSettings(kinesis_port=kinesis_port, flink_port=flink_port, slots=slots, quotas=quotas)
+    progress = open_progress(console)
+    try:
+        state = bring_up(paths.system(), settings, progress)
+    finally:
+        progress.close()
+    console.print(f"Kinesis  {state.kinesis_endpoint}   (any credentials, any region; the page shows its streams)")
+    console.print(f"Flink    {state.flink_address}")
+    console.print(
+        "next: `floodmark run abnormal-orders`, or `locust -f loadtests/orders.py`; `floodmark down` stops it"
+    )
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The state as JSON on standard output.")
+def status(as_json: bool) -> int:
+    """Show the embedded system: where its parts answer, and which of them run."""
+    state = read_state(paths.system())
+    if as_json:
+        click.echo(state.model_dump_json(indent=2) if state else "null")
+    elif state is None:
+        click.echo("the embedded system is not up; `floodmark up` starts it")
+    else:
+        Console(highlight=False).print(_table(state))
+    return EXIT_ENVIRONMENT if state and state.missing() else 0
+
+
+@click.command()
+def down() -> None:
+    """Stop what `floodmark up` started, and nothing else."""
+    state = read_state(paths.system())
+    if state is None:
+        click.echo("the embedded system is not up", err=True)
+        return
+    state.stop()
+    forget(paths.system())
+    click.echo(f"stopped {', '.join(record.name for record in state.processes)}", err=True)
+
+
+def _table(state: SystemState) -> Table:
+    table = Table(title="embedded system", title_justify="left", box=None, pad_edge=False)
+    for column in ("part", "state", "process", "log"):
+        table.add_column(column, overflow="fold")
+    for record in state.processes:
+        running = record.is_running()
+        table.add_row(
+            record.name,
+            "[green]running" if running else "[red]ended",
+            str(record.process.pid),
+            str(record.log),
+        )
+    table.caption = f"Kinesis {state.kinesis_endpoint} · Flink {state.flink_address} · {state.slots} slots"
+    table.caption_justify = "left"
+    return table

@@ -1,0 +1,201 @@
+"""The embedded system: the simulator and a Flink cluster, as processes of their own in one folder.
+
+A run starts one for itself and stops it; `floodmark up` leaves one running, which later runs use until
+`floodmark down`. Either way only processes that are recorded as started here are ever ended.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from floodmark.errors import ConfigurationError, EnvironmentFailedError
+from floodmark.progress import Phase, Progress, SilentProgress
+from floodmark.store import write_json
+from floodmark.systems.flink import ClusterSettings, FlinkCluster, FlinkInstallation, FlinkPorts, RestFlinkClient
+from floodmark.systems.kinesis import BotoKinesisClient
+from floodmark.systems.ports import free_ports, require_free_port
+from floodmark.systems.process import OwnedProcess, ProcessRecord, ProcessSpec
+from floodmark.systems.simulator import read_endpoint, simulator_spec
+
+STATE = "system.json"
+START_TIMEOUT_S = 90.0
+"""Flink answers after about 10 s on two idle cores; a busy machine gets several times as long."""
+
+POLL_INTERVAL_S = 0.1
+KINESIS_PORT = 4567
+
+
+class SystemSettings(BaseModel):
+    """What to start. Port 0 is any free one. `kinesis_endpoint` names a service to use instead of the simulator."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slots: int = 4
+    kinesis_port: int = 0
+    flink_port: int = 0
+    quotas: str = "aws"
+    kinesis_endpoint: str | None = None
+
+
+class SystemState(BaseModel):
+    """A running system: where its parts answer, and which processes they are. Kept as `system.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = 1
+    folder: Path
+    kinesis_endpoint: str
+    flink_address: str
+    slots: int
+    metrics_addresses: Mapping[str, str]
+    processes: tuple[ProcessRecord, ...] = ()
+
+    def missing(self) -> list[str]:
+        """Names of processes that have ended."""
+        return [record.name for record in self.processes if not record.is_running()]
+
+    def stop(self) -> None:
+        """End every process, the last started first."""
+        for record in reversed(self.processes):
+            record.stop()
+
+
+class EmbeddedSystem:
+    """Starts the parts side by side, waits until each is healthy, and stops them all on any failure."""
+
+    def __init__(self, folder: Path, settings: SystemSettings, *, detached: bool = False) -> None:
+        self._folder = folder.resolve()
+        self._settings = settings
+        self._detached = detached
+        self._processes: dict[str, OwnedProcess] = {}
+        self.cluster = self._lay_out()
+        self.endpoint = settings.kinesis_endpoint or ""
+
+    def _lay_out(self) -> FlinkCluster:
+        for port, what in ((self._settings.kinesis_port, "the simulator"), (self._settings.flink_port, "Flink")):
+            if port:
+                require_free_port(port, what)
+        rest, rpc, *metrics = free_ports(4)
+        ports = FlinkPorts(
+            rest=self._settings.flink_port or rest,
+            rpc=rpc,
+            job_manager_metrics=metrics[0],
+            task_manager_metrics=(metrics[1],),
+        )
+        settings = ClusterSettings(ports=ports, slots_per_task_manager=self._settings.slots)
+        return FlinkCluster(directory=self._folder / "flink", settings=settings, installation=FlinkInstallation.find())
+
+    def start(self, progress: Progress | None = None) -> None:
+        """Start everything; ProcessFailedError with the end of the right log if a part does not get healthy."""
+        try:
+            with (progress or SilentProgress()).phase("start", total=3) as phase:
+                self._start(phase)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, phase: Phase) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.cluster.write()
+        if not self._settings.kinesis_endpoint:
+            self._launch(
+                simulator_spec(folder=self._folder, port=self._settings.kinesis_port, quotas=self._settings.quotas)
+            )
+        self._launch(self.cluster.job_manager())
+        self._launch(self.cluster.task_manager(1))
+        phase.update(0, "Kinesis")
+        self._await_kinesis()
+        phase.update(1, "Flink's JobManager and TaskManager")
+        self._await_flink()
+        phase.update(3, f"Kinesis at {self.endpoint}, Flink at {self.cluster.address}")
+
+    def _launch(self, spec: ProcessSpec) -> None:
+        self._processes[spec.name] = OwnedProcess(spec, detached=self._detached)
+        if self._detached:  # from the first process on, so that `down` finds whatever an interrupted `up` left
+            write_json(self._folder / STATE, self.state())
+
+    def _await_kinesis(self) -> None:
+        if self._settings.kinesis_endpoint:
+            BotoKinesisClient(endpoint=self.endpoint, region="us-east-1").wait_until_ready(5.0)
+            return
+        self._await("simulator", lambda: read_endpoint(self._folder) is not None)
+        self.endpoint = read_endpoint(self._folder) or ""
+
+    def _await_flink(self) -> None:
+        client = RestFlinkClient(self.cluster.address)
+        self._await("Flink job-manager", client.is_up)
+        self._await("Flink task-manager-1", lambda: client.overview().slots_total >= self._settings.slots)
+
+    def _await(self, name: str, healthy: Callable[[], bool]) -> None:
+        process = self._processes[name]
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while not healthy():
+            self.check()
+            if time.monotonic() >= deadline_s:
+                raise process.failure(f"was not healthy within {START_TIMEOUT_S:g} s")
+            time.sleep(POLL_INTERVAL_S)
+
+    def check(self) -> None:
+        """ProcessFailedError if a part has ended by itself."""
+        for process in self._processes.values():
+            if not process.is_running():
+                raise process.failure("ended by itself", "the log says why; then try again")
+
+    def state(self) -> SystemState:
+        """Where the parts answer, and which processes they are."""
+        return SystemState(
+            folder=self._folder,
+            kinesis_endpoint=self.endpoint,
+            flink_address=self.cluster.address,
+            slots=self._settings.slots,
+            metrics_addresses=self.cluster.metrics_addresses(),
+            processes=tuple(process.record for process in self._processes.values()),
+        )
+
+    def stop(self) -> None:
+        """End every part, the last started first; harmless when they have ended."""
+        for process in reversed(self._processes.values()):
+            process.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def read_state(folder: Path) -> SystemState | None:
+    """What `floodmark up` left in `folder`; None if nothing is recorded. A damaged record is an error, not a None."""
+    try:
+        return SystemState.model_validate_json((folder / STATE).read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise EnvironmentFailedError(
+            f"{folder / STATE} is damaged, so what it speaks of cannot be stopped",
+            "look for leftover processes (`ps`), end them, and remove that file",
+        ) from None
+
+
+def bring_up(folder: Path, settings: SystemSettings, progress: Progress) -> SystemState:
+    """Start a system that outlives this process; ConfigurationError if one is running."""
+    if (old := read_state(folder)) and len(old.missing()) < len(old.processes):
+        raise ConfigurationError("the embedded system is up already", "`floodmark status` shows it, `down` stops it")
+    shutil.rmtree(folder, ignore_errors=True)
+    system = EmbeddedSystem(folder, settings, detached=True)
+    try:
+        system.start(progress)
+    except BaseException:
+        forget(folder)
+        raise
+    write_json(folder / STATE, system.state())
+    return system.state()
+
+
+def forget(folder: Path) -> None:
+    """Remove the record of a system that has been stopped; its logs stay."""
+    (folder / STATE).unlink(missing_ok=True)

@@ -120,7 +120,7 @@ def _wrong_outputs(outputs: Outputs) -> Iterator[str]:
 def _failures(measurement: Measurement) -> Iterator[str]:
     records = measurement.records
     if records.failed:
-        yield f"Failed: {records.failed:,} of {_count(records.offered, 'offered record')} never accepted by the service."
+        yield f"Failed: {records.failed:,} of {_count(records.offered, 'offered record')} never accepted."
     for result in measurement.slos:
         if result.verdict == "FAIL":
             yield f"The objective {result.slo} was not met: {result.observed}."

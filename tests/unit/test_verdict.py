@@ -110,7 +110,7 @@ def test_a_schedule_delay_that_is_no_number_is_unknown() -> None:
         ),
         (
             {"records": RECORDS.model_copy(update={"failed": 3})},
-            "Failed: 3 of 1,000 offered records never accepted by the service.",
+            "Failed: 3 of 1,000 offered records never accepted.",
         ),
         ({"slos": (slo("PASS"), slo("FAIL"))}, "The objective p99<1s was not met: 3 ms."),
     ],

@@ -1,4 +1,4 @@
-"""CPU and memory of one part of the system, its child processes included."""
+"""CPU and memory of one part of the system."""
 
 import time
 from collections.abc import Callable
@@ -11,14 +11,16 @@ from floodmark.timeseries import Sample
 
 @dataclass(kw_only=True)
 class ProcessSource:
-    """One process and its descendants: `process_cpu_cores` and `process_memory_bytes`, labelled `name`.
+    """One process and, unless told otherwise, its descendants: `process_cpu_cores` and `process_memory_bytes`, labelled `name`.
 
     `find` gives the process, or None while there is none, so that a part which is restarted can be followed.
     Memory is resident memory added up; pages that parent and child share count in both.
+    Without children it is the process alone: the harness is the parent of every other part.
     """
 
     name: str
     find: Callable[[], psutil.Process | None]
+    with_children: bool = True
     monotonic_s: Callable[[], float] = time.monotonic
     _seen_s: dict[tuple[int, float], float] = field(default_factory=dict)
     _seen_at_s: float | None = None
@@ -44,7 +46,7 @@ class ProcessSource:
         cpu_s: dict[tuple[int, float], float] = {}
         memory_bytes = 0
         try:
-            family = [root, *root.children(recursive=True)]
+            family = [root, *(root.children(recursive=True) if self.with_children else ())]
         except psutil.Error as error:
             self._forget()
             raise LookupError("the process is not running") from error

@@ -1,0 +1,30 @@
+"""`floodmark kinesis`: the Kinesis simulator alone."""
+
+from typing import Any
+
+import click
+
+from floodmark.errors import ConfigurationError, EnvironmentFailedError
+from simulators.kinesis.command import options, settings
+from simulators.kinesis.errors import ListenError, SettingsError
+from simulators.kinesis.server import serve
+
+_HINT = """\
+The Kinesis simulator listens on {url}. Ctrl-C ends it.
+
+  boto3    boto3.client("kinesis", endpoint_url="{url}", region_name="us-east-1",
+                        aws_access_key_id="any", aws_secret_access_key="any")
+  AWS CLI  aws --endpoint-url {url} kinesis list-streams
+  look     {url}/ (for people), {url}/metrics (for Prometheus)"""
+
+
+@click.command("kinesis", short_help="The Kinesis simulator alone.")
+@options
+def kinesis(**given: Any) -> None:
+    """Serve the API of Amazon Kinesis Data Streams on this machine, with the service's quotas."""
+    try:
+        serve(settings(**given), lambda url: click.echo(_HINT.format(url=url)))
+    except SettingsError as error:
+        raise ConfigurationError(error.message, error.remedy) from None
+    except ListenError as error:
+        raise EnvironmentFailedError(error.message, error.remedy) from None

@@ -1,0 +1,82 @@
+"""The simulator's command line."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simulators.kinesis.errors import ListenError, SettingsError
+from simulators.kinesis.quota import load_quotas
+from simulators.kinesis.server import serve
+from simulators.kinesis.settings import DEFAULT_PORT, HOST, ServerSettings, parse_streams
+
+MIB = 1024 * 1024
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what the simulator shall be."""
+    for option in reversed(
+        (
+            click.option("--host", default=HOST, show_default=True, help="Address to listen on."),
+            click.option(
+                "--port",
+                type=click.IntRange(0, 65535),
+                default=DEFAULT_PORT,
+                show_default=True,
+                help="Port to listen on; 0 takes a free one.",
+            ),
+            click.option(
+                "--port-file",
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="File that gets the port's number once the server is ready.",
+            ),
+            click.option("--streams", default="", help="Streams to begin with, NAME:SHARDS separated by commas."),
+            click.option(
+                "--quotas", default="aws", show_default=True, help="aws, off, or a TOML file that changes some."
+            ),
+            click.option(
+                "--memory-mib",
+                type=click.IntRange(1),
+                default=1024,
+                show_default=True,
+                help="Memory for records; beyond it the oldest are forgotten.",
+            ),
+            click.option(
+                "--transition-ms",
+                type=click.IntRange(0),
+                default=0,
+                show_default=True,
+                help="How long creating, changing and deleting streams takes.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def settings(
+    host: str, port: int, port_file: Path | None, streams: str, quotas: str, memory_mib: int, transition_ms: int
+) -> ServerSettings:
+    """Options as settings; SettingsError if they make no sense."""
+    return ServerSettings(
+        host=host,
+        port=port,
+        port_file=port_file,
+        streams=parse_streams(streams),
+        quotas=load_quotas(quotas),
+        memory_bytes_max=memory_mib * MIB,
+        transition_ms=transition_ms,
+    )
+
+
+@click.command("kinesis")
+@options
+def main(**given: Any) -> None:
+    """Serve the API of Amazon Kinesis Data Streams on this machine, quotas included."""
+    try:
+        serve(settings(**given), click.echo)
+    except (SettingsError, ListenError) as error:
+        click.echo(f"error: {error.message}" + (f"\n  → {error.remedy}" if error.remedy else ""), err=True)
+        sys.exit(2 if isinstance(error, SettingsError) else 4)

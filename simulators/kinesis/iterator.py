@@ -1,0 +1,71 @@
+"""Shard iterators: opaque to clients, and good for five minutes. Source: API reference, GetShardIterator."""
+
+import base64
+import binascii
+import struct
+import time
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Self
+
+from simulators.kinesis.errors import ServiceError, invalid_argument
+
+LIFETIME_MS = 300_000
+
+_HEAD = struct.Struct(">QQQQI")
+_VERSION = 1
+_DIGEST_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardIterator:
+    """Where a reader goes on. `stream_created_ms` tells a stream from an earlier one with the same name."""
+
+    stream: str
+    stream_created_ms: int
+    shard: int
+    position: int
+    issued_ms: int
+
+    def token(self) -> str:
+        """The form that clients see: at most 251 characters, of which they can make nothing."""
+        head = _HEAD.pack(_VERSION, self.issued_ms, self.stream_created_ms, self.position, self.shard)
+        body = head + self.stream.encode()
+        return base64.b64encode(body + _digest(body)).decode()
+
+    @classmethod
+    def parse(cls, token: str, now_ms: int) -> Self:
+        """The iterator behind a token; the service's errors if it is none of ours or too old."""
+        try:
+            raw = base64.b64decode(token, validate=True)
+        except (binascii.Error, ValueError):
+            raise invalid_argument("Invalid ShardIterator.") from None
+        body, digest = raw[:-_DIGEST_BYTES], raw[-_DIGEST_BYTES:]
+        if len(body) <= _HEAD.size or digest != _digest(body):
+            raise invalid_argument("Invalid ShardIterator.")
+        _, issued_ms, stream_created_ms, position, shard = _HEAD.unpack_from(body)
+        if now_ms - issued_ms > LIFETIME_MS:
+            raise ServiceError("ExpiredIteratorException", _expired(issued_ms, now_ms))
+        return cls(
+            stream=body[_HEAD.size :].decode(),
+            stream_created_ms=stream_created_ms,
+            shard=shard,
+            position=position,
+            issued_ms=issued_ms,
+        )
+
+
+def _digest(body: bytes) -> bytes:
+    """Keeps a damaged token from being taken for another position; it is no secret."""
+    return blake2b(body, digest_size=_DIGEST_BYTES).digest()
+
+
+def _expired(issued_ms: int, now_ms: int) -> str:
+    return (
+        f"Iterator expired. The iterator was created at time {_utc(issued_ms)} while right now it is {_utc(now_ms)} "
+        f"which is further in the future than the tolerated delay of {LIFETIME_MS} milliseconds."
+    )
+
+
+def _utc(time_ms: int) -> str:
+    return time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime(time_ms / 1000))

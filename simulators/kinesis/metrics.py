@@ -1,0 +1,104 @@
+"""The service's CloudWatch metrics for Prometheus, by stream and shard.
+
+Nothing is counted here: the shards count, and what they counted is read when somebody asks. Names are those of
+CloudWatch in Prometheus' conventions: IncomingBytes is `floodmark_kinesis_incoming_bytes_total`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from simulators.kinesis.account import Account
+from simulators.kinesis.shard import Shard
+
+PREFIX = "floodmark_kinesis_"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_Read = Callable[[Shard], float]
+
+_COUNTERS: dict[str, tuple[str, _Read]] = {
+    "incoming_bytes": ("Bytes put, keys included (IncomingBytes)", lambda s: s.counters.incoming_bytes),
+    "incoming_records": ("Records put (IncomingRecords)", lambda s: s.counters.incoming_records),
+    "outgoing_bytes": ("Bytes got by polling (OutgoingBytes)", lambda s: s.counters.outgoing_bytes),
+    "outgoing_records": ("Records got by polling (OutgoingRecords)", lambda s: s.counters.outgoing_records),
+    "write_provisioned_throughput_exceeded": (
+        "Records refused because the shard's write quota was used up (WriteProvisionedThroughputExceeded)",
+        lambda s: s.counters.write_throttled_records,
+    ),
+    "read_provisioned_throughput_exceeded": (
+        "GetRecords calls refused because the shard's read quota was used up (ReadProvisionedThroughputExceeded)",
+        lambda s: s.counters.read_throttled_calls,
+    ),
+    "trimmed_by_age_records": (
+        "Records forgotten at the end of the retention period",
+        lambda s: s.counters.trimmed_by_age_records,
+    ),
+    "trimmed_by_memory_records": (
+        "Records forgotten early because memory was full",
+        lambda s: s.counters.trimmed_by_memory_records,
+    ),
+}
+
+_GAUGES: dict[str, tuple[str, _Read]] = {
+    "get_records_iterator_age_seconds": (
+        "Age of the last record that the latest GetRecords call returned, else 0 (GetRecords.IteratorAgeMilliseconds)",
+        lambda s: s.counters.iterator_age_ms / 1000,
+    ),
+    "stored_records": ("Records in the shard", lambda s: len(s.log)),
+    "stored_bytes": ("Memory that the shard's records take", lambda s: s.log.stored_bytes),
+}
+
+
+class ServiceMetrics(Collector):
+    """What `/metrics` shows. Requests are counted by action and outcome, which both are bounded sets."""
+
+    def __init__(self, account: Account, now_ms: Callable[[], int]) -> None:
+        self._account = account
+        self._now_ms = now_ms
+        self._requests: Counter[tuple[str, str]] = Counter()
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+
+    def count_request(self, action: str, outcome: str) -> None:
+        """Note one answered request; `outcome` is `Success` or the type of the error."""
+        self._requests[action, outcome] += 1
+
+    def exposition(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """One family after another, for the registry."""
+        shards = [
+            ((stream.name, shard.id), shard)
+            for stream in self._account.streams(self._now_ms())
+            for shard in stream.shards
+        ]
+        yield from _families(CounterMetricFamily, _COUNTERS, shards)
+        yield from _families(GaugeMetricFamily, _GAUGES, shards)
+        requests = CounterMetricFamily(
+            PREFIX + "requests", "Requests answered, by action and outcome", labels=("action", "outcome")
+        )
+        for labels, count in sorted(self._requests.items()):
+            requests.add_metric(labels, count)
+        yield requests
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing in advance: the registry need not collect in order to learn the names."""
+        return ()
+
+
+def _families(
+    family: type[CounterMetricFamily] | type[GaugeMetricFamily],
+    definitions: dict[str, tuple[str, _Read]],
+    shards: list[tuple[tuple[str, str], Shard]],
+) -> Iterator[Metric]:
+    for name, (help_text, read) in definitions.items():
+        metric = family(PREFIX + name, help_text, labels=("stream", "shard"))
+        for labels, shard in shards:
+            metric.add_metric(labels, read(shard))
+        yield metric

@@ -1,0 +1,56 @@
+"""The service without its wire: takes an action and the body of a request, gives the body of the answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+from simulators.kinesis import actions_records, actions_streams, model
+from simulators.kinesis.account import Account
+from simulators.kinesis.call import Call
+from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.protocol import Protocol
+
+Action = Callable[[Call], dict[str, Any] | bytes | None]
+"""Gives the answer as a value, or encoded already, or None for an empty one; raises ServiceError."""
+
+ACTIONS: dict[str, Action] = {
+    "CreateStream": actions_streams.create_stream,
+    "DeleteStream": actions_streams.delete_stream,
+    "DescribeStream": actions_streams.describe_stream,
+    "DescribeStreamSummary": actions_streams.describe_stream_summary,
+    "GetRecords": actions_records.get_records,
+    "GetShardIterator": actions_records.get_shard_iterator,
+    "ListShards": actions_streams.list_shards,
+    "ListStreams": actions_streams.list_streams,
+    "PutRecord": actions_records.put_record,
+    "PutRecords": actions_records.put_records,
+}
+
+LIMITED_BY_STREAM = frozenset({"ListShards", "ListStreamConsumers"})
+"""Actions whose rate is limited for each stream, which they do themselves; of all others for the whole account."""
+
+
+class Service:
+    """Answers calls at the moment that `now_ms` says (milliseconds since the epoch)."""
+
+    def __init__(self, account: Account, now_ms: Callable[[], int]) -> None:
+        self.account = account
+        self.now_ms = now_ms
+
+    def answer(self, action: str, protocol: Protocol, body: bytes) -> bytes:
+        """The body of a successful answer; ServiceError for any other."""
+        call = self.call(action, protocol, body)
+        if action not in LIMITED_BY_STREAM:
+            self.account.admit_call(action, call.now_ms)
+        answer = ACTIONS[action](call)
+        if isinstance(answer, bytes):
+            return answer
+        return b"" if answer is None else protocol.encode(answer)
+
+    def call(self, action: str, protocol: Protocol, body: bytes) -> Call:
+        """A request that can be worked on; ServiceError if there is no such action or the body cannot be read."""
+        operation = model.operation(action)
+        if operation is None:
+            raise ServiceError("UnknownOperationException", f"Kinesis has no action {action}.")
+        if action not in ACTIONS:
+            raise ServiceError("UnknownOperationException", f"This simulator does not serve {action}.")
+        return Call(self.account, operation, protocol, protocol.decode(body), self.now_ms())

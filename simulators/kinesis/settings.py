@@ -1,0 +1,53 @@
+"""What the simulator is told when it starts."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulators.kinesis import model
+from simulators.kinesis.account import MEMORY_BYTES_MAX
+from simulators.kinesis.errors import SettingsError
+from simulators.kinesis.quota import AWS, Quotas
+
+DEFAULT_PORT = 4567
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSpec:
+    """A stream that is there from the start."""
+
+    name: str
+    shards: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where to listen and what to be. Port 0 takes a free one; `port_file` gets its number once the server is ready."""
+
+    host: str = HOST
+    port: int = DEFAULT_PORT
+    port_file: Path | None = None
+    streams: tuple[StreamSpec, ...] = ()
+    quotas: Quotas = AWS
+    memory_bytes_max: int = MEMORY_BYTES_MAX
+    transition_ms: int = 0
+
+
+def parse_streams(text: str) -> tuple[StreamSpec, ...]:
+    """`order-stream:3,alert-stream:1` as streams; SettingsError if that is not what it says."""
+    specs = tuple(_parse_stream(part.strip()) for part in text.split(",") if part.strip())
+    names = [spec.name for spec in specs]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise SettingsError(f"the stream {min(twice)} is named twice", "name each stream once")
+    return specs
+
+
+def _parse_stream(text: str) -> StreamSpec:
+    name, colon, count = text.rpartition(":")
+    pattern, longest = model.constraint("StreamName", "pattern"), model.constraint("StreamName", "max")
+    named = re.fullmatch(pattern, name) and len(name) <= longest
+    if not colon or not named or not re.fullmatch("[1-9][0-9]{0,4}", count):
+        raise SettingsError(f"{text!r} is not a stream", "write NAME:SHARDS, for example order-stream:3")
+    return StreamSpec(name=name, shards=int(count))

@@ -1,0 +1,123 @@
+"""One shard: a range of hash keys, the records in it, and what it allows a second."""
+
+from dataclasses import dataclass
+
+from simulators.kinesis import sequence
+from simulators.kinesis.hashing import HashRange
+from simulators.kinesis.quota import CallQuota, ReadQuota, ShardQuotas, WriteQuota
+from simulators.kinesis.record_log import RecordLog, RecordSlice
+
+
+def shard_id(number: int) -> str:
+    """The name of the shard with this number."""
+    return f"shardId-{number:012d}"
+
+
+@dataclass(slots=True)
+class ShardCounters:
+    """What happened to a shard since it was made, in the terms of the service's CloudWatch metrics."""
+
+    incoming_bytes: int = 0
+    incoming_records: int = 0
+    outgoing_bytes: int = 0
+    outgoing_records: int = 0
+    write_throttled_records: int = 0
+    read_throttled_calls: int = 0
+    iterator_age_ms: int = 0
+    trimmed_by_age_records: int = 0
+    trimmed_by_memory_records: int = 0
+
+
+class Shard:
+    """Stores what its quota admits and numbers it; open until a reshard closes it. Times are epoch milliseconds."""
+
+    def __init__(
+        self,
+        number: int,
+        hash_range: HashRange,
+        quotas: ShardQuotas,
+        now_ms: int,
+        *,
+        created_s: int | None = None,
+        parents: tuple[str, ...] = (),
+    ) -> None:
+        self.number = number
+        self.id = shard_id(number)
+        self.hash_range = hash_range
+        self.quotas = quotas
+        self.parents = parents
+        self.children: tuple[str, ...] = ()
+        self.opened_ms = now_ms
+        self.closed_ms: int | None = None
+        self.created_s = now_ms // 1000 if created_s is None else created_s
+        self.log = RecordLog()
+        self.counters = ShardCounters()
+        self.read_quota = ReadQuota(quotas, now_ms)
+        self.iterator_quota = CallQuota(quotas.get_shard_iterator_calls_per_second, now_ms)
+        self._write_quota = WriteQuota(quotas, now_ms)
+        self._base = sequence.shard_base(self.created_s, number)
+        self._last_arrival_ms = now_ms
+
+    @property
+    def is_open(self) -> bool:
+        """Whether records can still be written to it."""
+        return self.closed_ms is None
+
+    @property
+    def starting_sequence_number(self) -> int:
+        """Smaller than the number of any record in the shard."""
+        return sequence.numbered(self._base, 0, self.created_s * 1000)
+
+    @property
+    def ending_sequence_number(self) -> int | None:
+        """Greater than the number of any record in the shard; None while it is open."""
+        if self.closed_ms is None:
+            return None
+        return sequence.numbered(self._base, sequence.POSITION_MAX, self.closed_ms)
+
+    def put(self, key: bytes, data: bytes, now_ms: int) -> int | None:
+        """Store a record if the quota admits it: its sequence number, or None if it is throttled."""
+        counters = self.counters
+        size = len(key) + len(data)
+        if not self._write_quota.admit(size, now_ms):
+            counters.write_throttled_records += 1
+            return None
+        # Arrival stamps never go back within a shard, whatever the machine's clock does.
+        arrival_ms = self._last_arrival_ms = max(now_ms, self._last_arrival_ms)
+        position = self.log.append(key, data, arrival_ms)
+        counters.incoming_bytes += size
+        counters.incoming_records += 1
+        return sequence.numbered(self._base, position, arrival_ms)
+
+    def read(self, position: int, *, records_max: int, bytes_max: int, now_ms: int) -> RecordSlice:
+        """Records from `position` on, counted as read by a poller; quotas are the caller's to ask first."""
+        found = self.log.read(position, records_max=records_max, bytes_max=bytes_max)
+        counters = self.counters
+        counters.outgoing_bytes += found.size_bytes
+        counters.outgoing_records += len(found.keys)
+        counters.iterator_age_ms = max(0, now_ms - found.arrivals_ms[-1]) if found.keys else 0
+        return found
+
+    def sequence_numbers(self, records: RecordSlice) -> list[int]:
+        """The sequence numbers of records that were read from this shard."""
+        base = self._base
+        return [
+            sequence.numbered(base, position, arrival_ms)
+            for position, arrival_ms in enumerate(records.arrivals_ms, records.first)
+        ]
+
+    def millis_behind(self, position: int, now_ms: int) -> int:
+        """How far a reader that goes on at `position` is behind the newest record, in milliseconds; 0 at the end."""
+        arrival_ms = self.log.arrival_ms(position)
+        return 0 if arrival_ms is None else max(0, now_ms - arrival_ms)
+
+    def trim_older_than(self, horizon_ms: int) -> None:
+        """Forget records that arrived before `horizon_ms`."""
+        oldest_ms = self.log.first_arrival_ms
+        if oldest_ms is not None and oldest_ms < horizon_ms:
+            self.counters.trimmed_by_age_records += self.log.trim_to(self.log.position_at_time(horizon_ms))
+
+    def close(self, children: tuple[str, ...], now_ms: int) -> None:
+        """Take no more records; what is there can be read until it is trimmed."""
+        self.closed_ms = max(now_ms, self._last_arrival_ms)
+        self.children = children

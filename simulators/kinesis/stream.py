@@ -1,0 +1,105 @@
+"""One stream: its settings, its shards, and which of them a record goes to."""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+from simulators.kinesis.hashing import HashRange, hash_key_from_number, uniform_ranges
+from simulators.kinesis.quota import CallQuota, Quotas
+from simulators.kinesis.shard import Shard, shard_id
+
+HOUR_MS = 3_600_000
+RETENTION_HOURS = 24
+"""How long records are kept unless told otherwise; 8,760 at most. Source: IncreaseStreamRetentionPeriod."""
+
+RECORD_BYTES_MAX = 1024 * 1024
+"""Of key and data together, unless UpdateMaxRecordSize changed it. Source: API reference, PutRecord."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A change that takes time: until `due_ms` the stream says `status`."""
+
+    status: str
+    due_ms: int
+
+
+@dataclass(slots=True)
+class StreamSettings:
+    """What callers may change about a stream while it lives."""
+
+    retention_hours: int = RETENTION_HOURS
+    record_bytes_max: int = RECORD_BYTES_MAX
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class Stream:
+    """Shards in the order in which they were made, the open ones of which cover all hash keys without overlap."""
+
+    def __init__(self, name: str, arn: str, shard_count: int, quotas: Quotas, now_ms: int) -> None:
+        self.name = name
+        self.arn = arn
+        self.quotas = quotas
+        self.created_ms = now_ms
+        self.settings = StreamSettings()
+        self.transition: Transition | None = None
+        self.call_quotas: dict[str, CallQuota] = {}
+        self._shards: dict[str, Shard] = {}
+        self._shards_made = 0
+        for hash_range in uniform_ranges(shard_count):
+            self._add_shard(hash_range, now_ms)
+        self._route()
+
+    def status(self, now_ms: int) -> str:
+        """CREATING, UPDATING or DELETING while a change is under way, ACTIVE otherwise."""
+        transition = self.transition
+        return transition.status if transition and now_ms < transition.due_ms else "ACTIVE"
+
+    def begin(self, status: str, duration_ms: int, now_ms: int) -> None:
+        """Begin a change that takes `duration_ms`."""
+        self.transition = Transition(status=status, due_ms=now_ms + duration_ms)
+
+    @property
+    def shards(self) -> list[Shard]:
+        """The shards that can be read, open or closed, in the order in which they were made."""
+        return list(self._shards.values())
+
+    @property
+    def open_shards(self) -> list[Shard]:
+        """The shards that take records, in the order of their hash ranges."""
+        return self._open
+
+    @property
+    def stored_bytes(self) -> int:
+        """Memory that its records take."""
+        return sum(shard.log.stored_bytes for shard in self.shards)
+
+    def shard_for(self, hash_key: bytes) -> Shard:
+        """The open shard which owns this hash key."""
+        return self._open[bisect_right(self._starts, hash_key) - 1]
+
+    def shard(self, name: str) -> Shard | None:
+        """The shard with this name, open or closed; None if there never was one or it has expired."""
+        return self._shards.get(name)
+
+    def horizon_ms(self, now_ms: int) -> int:
+        """Records that arrived before this moment are older than the retention period."""
+        return now_ms - self.settings.retention_hours * HOUR_MS
+
+    def apply_retention(self, now_ms: int) -> None:
+        """Forget records older than the retention period, and closed shards in which nothing can be left."""
+        horizon_ms = self.horizon_ms(now_ms)
+        for shard in self.shards:
+            shard.trim_older_than(horizon_ms)
+            if shard.closed_ms is not None and shard.closed_ms < horizon_ms:
+                del self._shards[shard.id]
+
+    def _add_shard(self, hash_range: HashRange, now_ms: int) -> Shard:
+        number = self._shards_made
+        shard = Shard(number, hash_range, self.quotas.of_shard(self.name, shard_id(number)), now_ms)
+        self._shards_made += 1
+        self._shards[shard.id] = shard
+        return shard
+
+    def _route(self) -> None:
+        self._open = sorted((s for s in self.shards if s.is_open), key=lambda shard: shard.hash_range.first)
+        self._starts = [hash_key_from_number(shard.hash_range.first) for shard in self._open]

@@ -11,7 +11,7 @@ from floodmark.timeseries import Sample
 
 @dataclass(kw_only=True)
 class ProcessSource:
-    """One process and, unless told otherwise, its descendants: `process_cpu_cores` and `process_memory_bytes`, labelled `name`.
+    """`process_cpu_cores` and `process_memory_bytes` of one process and its descendants, labelled `name`.
 
     `find` gives the process, or None while there is none, so that a part which is restarted can be followed.
     Memory is resident memory added up; pages that parent and child share count in both.

@@ -15,7 +15,6 @@ from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StatementSet, StreamTableEnvironment
 
-
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 _STREAM = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 _CHECKPOINT_INTERVAL_MS_MIN = 10
@@ -123,7 +122,7 @@ def source_table(name: str, columns: str, options: JobOptions) -> str:
 
 
 def sink_table(name: str, columns: str, stream: str, options: JobOptions, *, partitioned_by: str | None = None) -> str:
-    """The statement that makes a table of JSON records of an output stream; without a column to partition by, at random."""
+    """The statement that makes a table of an output stream, in JSON. Without `partitioned_by`, keys are random."""
     connector = {
         **_connection(stream, options),
         "format": "json",
@@ -249,10 +248,10 @@ class _Jars(argparse.Action):
 
     def __call__(
         self,
-        parser: argparse.ArgumentParser,
+        _parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
         values: object,
-        option_string: str | None = None,
+        _option: str | None = None,
     ) -> None:
         assert isinstance(values, list)
         jars: list[Path] = []

@@ -108,12 +108,15 @@ class RecordFormat:
 
     def dead_letters(self, table: str, options: JobOptions) -> str:
         """The query for the refused records of a table made by `source`, for a table made by `dead_letter_sink`."""
-        return (
-            f"SELECT {literal(options.input)} AS `source`, {self._reason()} AS reason, "
-            f"CASE WHEN {_IS_UTF_8} THEN {_QUOTED_TEXT} END AS `value`, "
-            f"CASE WHEN NOT ({_IS_UTF_8}) THEN {_QUOTED_BYTES} END AS valueBase64, "
-            f"{_IS_CUT} AS truncated, {ARRIVAL_MS} AS arrivalTime FROM {table} WHERE NOT ({IS_GOOD})"
-        )
+        columns = [
+            f"{literal(options.input)} AS `source`",
+            f"{self._reason()} AS reason",
+            f"CASE WHEN {_IS_UTF_8} THEN {_QUOTED_TEXT} END AS `value`",
+            f"CASE WHEN NOT ({_IS_UTF_8}) THEN {_QUOTED_BYTES} END AS valueBase64",
+            f"{_IS_CUT} AS truncated",
+            f"{ARRIVAL_MS} AS arrivalTime",
+        ]
+        return f"SELECT {', '.join(columns)} FROM {table} WHERE NOT ({IS_GOOD})"  # noqa: S608 options are quoted
 
     def _pattern(self) -> str:
         required = ",".join(_PATTERNS[one.kind] for one in self._required)
@@ -143,10 +146,8 @@ class RecordFormat:
 
 
 def dead_letter_sink(table: str, options: JobOptions) -> str:
-    """The statement that makes a table of the dead-letter stream. JSON has bytes as Base64, and no fields without value."""
-    columns = (
-        "`source` STRING, reason STRING, `value` STRING, valueBase64 BYTES, truncated BOOLEAN, arrivalTime BIGINT"
-    )
+    """The statement that makes a table of the dead-letter stream; in JSON, bytes are Base64."""
+    columns = "`source` STRING, reason STRING, `value` STRING, valueBase64 BYTES, truncated BOOLEAN, arrivalTime BIGINT"
     return sink_table(table, columns, options.dead_letter, options)
 
 

@@ -10,6 +10,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ REPOSITORY_VARIABLE = "FLOODMARK_MAVEN_REPOSITORY"
 ATTEMPTS_MAX = 3
 TIMEOUT_S = 30
 RETRY_PAUSE_S = 1.0
+PROGRESS_STEP_BYTES = 1024**2
 
 Progress = Callable[[str, int, int], None]
 """Called with (jar being fetched, bytes done, bytes in all), the bytes counted over all jars."""
@@ -83,31 +85,30 @@ class JarSet:
         done_bytes = sum(jar.size_bytes for jar in self.jars if jar.file not in wanted)
         for jar in self.jars:
             if jar.file in wanted:
-                before_bytes = done_bytes
-                progress(jar.file, before_bytes, total_bytes)
-                self._fetch(jar, lambda done, jar=jar, before=before_bytes: progress(jar.file, before + done, total_bytes))
+                self._fetch(jar, partial(_report, progress, jar.file, done_bytes, total_bytes))
                 done_bytes += jar.size_bytes
-                progress(jar.file, done_bytes, total_bytes)
         return self.require()
 
     def _fetch(self, jar: LockedJar, progress: Callable[[int], None]) -> None:
+        progress(0)
         artifact = _artifact(_context(self._cache, self._repository, progress), jar.coordinate)
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 fetched = _download(artifact)
-            except (OSError, RuntimeError) as error:  # requests' exceptions are OSErrors, jgo's "not found" is neither
+            except (OSError, RuntimeError) as error:  # what requests and jgo raise
                 problem = str(error)
             else:
                 if jar.matches(fetched):
                     self._directory.mkdir(parents=True, exist_ok=True)
                     shutil.move(fetched, self._directory / jar.file)
+                    progress(jar.size_bytes)
                     return
                 problem = "its contents do not match the checksum in deploy/jars.lock"
             if attempt < ATTEMPTS_MAX:
                 time.sleep(RETRY_PAUSE_S * attempt)
         raise EnvironmentFailedError(
             f"{jar.file} could not be fetched in {ATTEMPTS_MAX} attempts: {problem}",
-            f"check that a Maven repository can be reached ({REPOSITORY_VARIABLE} names a mirror) and run `make setup` again",
+            f"check the way to Maven Central ({REPOSITORY_VARIABLE} names a mirror), then run `make setup` again",
         )
 
 
@@ -150,6 +151,10 @@ def write_lock(jars: list[LockedJar], lock: Path) -> None:
     lock.write_text(head + "".join(entries))
 
 
+def _report(progress: Progress, file: str, before_bytes: int, total_bytes: int, done_bytes: int) -> None:
+    progress(file, before_bytes + done_bytes, total_bytes)
+
+
 def _project_jars() -> JarSet:
     return JarSet(lock=LOCK, directory=paths.jars(), cache=_cache(), repository=os.environ.get(REPOSITORY_VARIABLE))
 
@@ -169,8 +174,10 @@ def _context(cache: Path, repository: str | None, progress: Callable[[int], None
 
         def add(count_bytes: int) -> None:
             nonlocal done_bytes
+            before_steps = done_bytes // PROGRESS_STEP_BYTES
             done_bytes += count_bytes
-            progress(done_bytes)
+            if done_bytes // PROGRESS_STEP_BYTES > before_steps:
+                progress(done_bytes)
 
         yield add
 

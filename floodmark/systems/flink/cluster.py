@@ -1,32 +1,35 @@
-"""One Flink standalone cluster of this machine: its folder, its configuration and its processes.
+"""One Flink standalone cluster of this machine: its settings, its configuration and its processes.
 
 The processes are the very Java programs that Flink's own scripts end in, started without the scripts: these start three
 more Java programs each to work out the memory options that are settled here, and cost two seconds a process.
 """
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from floodmark.errors import ConfigurationError
 from floodmark.systems.flink.installation import FlinkInstallation
+from floodmark.systems.flink.layout import FlinkLayout
+from floodmark.systems.flink.reporter import FACTORY, write_plugins
 from floodmark.systems.process import ProcessSpec
 
 LOOPBACK = "127.0.0.1"
+JOB_MANAGER = "job-manager"
 
 CHECKPOINT_HISTORY_MAX = 1_000
 """Checkpoints that the JobManager remembers: 1,000 are 2.7 hours at one in 10 s, 16 minutes at one a second."""
 
 _LOG4J = """\
-rootLogger.level = INFO
+rootLogger.level = {level}
 rootLogger.appenderRef.console.ref = Console
 appender.console.type = CONSOLE
 appender.console.name = Console
 appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %-60c %x - %m%n
-# One line a connection or a retry is too much at load.
-logger.pekko.name = org.apache.pekko
-logger.pekko.level = INFO
+appender.console.layout.pattern = %d{{yyyy-MM-dd HH:mm:ss,SSS}} %-5p %-60c %x - %m%n
+# Harmless, and a line for each connection.
 logger.netty.name = org.apache.flink.shaded.netty4.io.netty.channel.DefaultChannelPipeline
 logger.netty.level = OFF
 logger.sdk.name = software.amazon.awssdk
@@ -115,13 +118,18 @@ class TaskManagerMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
-    """What a cluster is made of. `options` are Flink's own, laid over what floodmark sets."""
+    """What a cluster is made of.
+
+    `options` are Flink's own, laid over what floodmark sets; `environment` are variables for its processes, such as
+    those with which the jobs find AWS credentials.
+    """
 
     ports: FlinkPorts
     slots_per_task_manager: int = 4
     job_manager_memory: JobManagerMemory = field(default_factory=JobManagerMemory)
     task_manager_memory: TaskManagerMemory = field(default_factory=TaskManagerMemory)
-    options: dict[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.slots_per_task_manager < 1:
@@ -141,140 +149,95 @@ class ClusterSettings:
 
 
 class FlinkCluster:
-    """A cluster that lives in one folder. `write` lays the folder out; the caller starts and stops the processes.
-
-    directory/
-        lib/                      links to the jars of the class path
-        conf/                     the client's configuration, and job-manager/, task-manager-1/ … for the processes
-        log/                      job-manager.log, task-manager-1.log … (all that the process says), submit.log
-        checkpoints/ savepoints/  state
-        tmp/                      scratch
-    """
+    """A cluster that lives in one folder. `write` lays the folder out; the caller starts and stops the processes."""
 
     def __init__(self, *, directory: Path, settings: ClusterSettings, installation: FlinkInstallation) -> None:
-        self.directory = directory.resolve()
         self.settings = settings
-        self.installation = installation
-        self._client_configuration = self.directory / "conf"
+        self.layout = FlinkLayout(directory=directory.resolve(), installation=installation)
 
     @property
     def address(self) -> str:
         """Where the REST interface and the web page are."""
         return f"http://{LOOPBACK}:{self.settings.ports.rest}"
 
-    @property
-    def library(self) -> Path:
-        """The jars of the class path."""
-        return self.directory / "lib"
-
-    @property
-    def savepoints(self) -> Path:
-        """Where savepoints go unless a request names another place."""
-        return self.directory / "savepoints"
-
     def metrics_addresses(self) -> dict[str, str]:
         """Process name → where its Prometheus metrics are served."""
-        ports = self.settings.ports
-        named = {"job-manager": ports.job_manager_metrics}
-        named |= {f"task-manager-{number}": port for number, port in enumerate(ports.task_manager_metrics, start=1)}
-        return {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in named.items()}
+        return {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in self._metrics_ports().items()}
 
     def write(self) -> None:
         """Lay out the folder. State of an earlier cluster in it is kept, configuration is written anew."""
-        for name in ("log", "checkpoints", "savepoints", "tmp"):
-            (self.directory / name).mkdir(parents=True, exist_ok=True)
-        self.installation.write_library(self.library)
-        ports = self.settings.ports
-        self._write_configuration(self._client_configuration, {})
-        own = {"metrics.reporter.prom.port": str(ports.job_manager_metrics)}
-        self._write_configuration(self._configuration_of("job-manager"), own)
-        for number, port in enumerate(ports.task_manager_metrics, start=1):
-            name = f"task-manager-{number}"
-            own = {"taskmanager.resource-id": name, "metrics.reporter.prom.port": str(port)}
-            self._write_configuration(self._configuration_of(name), own)
-
-    def environment(self) -> dict[str, str]:
-        """The variables with which `flink run` and plain `python JOB` find this cluster and its class path."""
-        named = self.installation.environment(conf=self._client_configuration, library=self.library)
-        return named | {"FLINK_LOG_DIR": str(self.directory / "log"), "FLINK_PID_DIR": str(self.directory / "tmp")}
+        layout = self.layout
+        for folder in (layout.log, layout.checkpoints, layout.savepoints, layout.scratch):
+            folder.mkdir(parents=True, exist_ok=True)
+        layout.installation.write_library(layout.library)
+        write_plugins(layout.plugins, layout.installation.home)
+        self._write_configuration(layout.configuration, {}, log_level="WARN")
+        for name, port in self._metrics_ports().items():
+            own = {"metrics.reporter.prom.port": str(port)}
+            if name != JOB_MANAGER:
+                own["taskmanager.resource-id"] = name
+            self._write_configuration(layout.configuration_of(name), own, log_level="INFO")
 
     def job_manager(self) -> ProcessSpec:
         """The JobManager's process."""
         entry = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
-        options = self.settings.job_manager_memory.java_options()
-        return self._process("job-manager", entry, ["--executionMode", "cluster"], options)
+        memory = self.settings.job_manager_memory
+        return self._process(JOB_MANAGER, entry, memory.java_options(), ["--executionMode", "cluster"])
 
     def task_manager(self, number: int) -> ProcessSpec:
         """The process of one TaskManager; they are numbered from 1."""
         if not 1 <= number <= self.settings.task_managers:
             raise ConfigurationError(f"There is no TaskManager {number} among {self.settings.task_managers}")
         entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-        options = self.settings.task_manager_memory.java_options()
-        return self._process(f"task-manager-{number}", entry, [], options)
+        memory = self.settings.task_manager_memory
+        return self._process(_task_manager_name(number), entry, memory.java_options(), [])
 
-    def submission(self, arguments: list[str]) -> ProcessSpec:
-        """The process of `flink ARGUMENTS`."""
-        return self._process(
-            "submit",
-            "org.apache.flink.client.cli.CliFrontend",
-            arguments,
-            # A client lives for seconds: the optimising compiler would cost more than it gains.
-            ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"],
-            configuration=self._client_configuration,
+    def _process(self, name: str, entry: str, java_options: list[str], arguments: list[str]) -> ProcessSpec:
+        configuration = self.layout.configuration_of(name)
+        spec = self.layout.java_process(
+            name,
+            entry=entry,
+            configuration=configuration,
+            java_options=java_options,
+            arguments=["--configDir", str(configuration), *arguments],
         )
+        return dataclasses.replace(spec, environment={**spec.environment, **self.settings.environment})
 
-    def _process(
-        self, name: str, entry: str, arguments: list[str], options: list[str], configuration: Path | None = None
-    ) -> ProcessSpec:
-        log = self.directory / "log" / f"{name}.log"
-        conf = configuration or self._configuration_of(name)
-        named = [] if configuration else ["--configDir", str(conf)]
-        properties = [
-            f"-Dlog.file={log}",  # where the web page looks for the log
-            f"-Dlog4j.configurationFile=file:{conf / 'log4j-console.properties'}",
-            f"-Djava.io.tmpdir={self.directory / 'tmp'}",
-        ]
-        java_options = [*self.installation.java_options(), *options, *properties]
-        class_path = self.installation.class_path(self.library)
-        return ProcessSpec(
-            name=f"Flink {name}",
-            argv=(str(self.installation.java), *java_options, "-classpath", class_path, entry, *named, *arguments),
-            log=log,
-            directory=self.directory,
-            environment=self.environment() | {"FLINK_CONF_DIR": str(conf)},
-        )
+    def _metrics_ports(self) -> dict[str, int]:
+        ports = self.settings.ports
+        workers = {_task_manager_name(n): port for n, port in enumerate(ports.task_manager_metrics, start=1)}
+        return {JOB_MANAGER: ports.job_manager_metrics, **workers}
 
-    def _configuration_of(self, process: str) -> Path:
-        return self._client_configuration / process
-
-    def _write_configuration(self, conf: Path, own: dict[str, str]) -> None:
+    def _write_configuration(self, conf: Path, own: dict[str, str], *, log_level: str) -> None:
         conf.mkdir(parents=True, exist_ok=True)
-        options = self._common_options() | own | self.settings.options
+        options = self._options() | own | dict(self.settings.options)
         # Every JSON string is a YAML string, which saves a YAML library.
         lines = [f"{name}: {json.dumps(value)}\n" for name, value in sorted(options.items())]
         (conf / "config.yaml").write_text("".join(lines))
-        for name in ("log4j-console.properties", "log4j-cli.properties"):
-            (conf / name).write_text(_LOG4J)
+        for name in ("log4j-console.properties", "log4j-cli.properties"):  # for processes, and for Flink's scripts
+            (conf / name).write_text(_LOG4J.format(level=log_level))
 
-    def _common_options(self) -> dict[str, str]:
+    def _options(self) -> dict[str, str]:
+        layout, installation = self.layout, self.layout.installation
         return {
             **self._network_options(),
             **self.settings.job_manager_memory.configuration(),
             **self.settings.task_manager_memory.configuration(),
             "taskmanager.cpu.cores": str(float(self.settings.slots_per_task_manager)),
             "taskmanager.numberOfTaskSlots": str(self.settings.slots_per_task_manager),
-            "execution.checkpointing.dir": (self.directory / "checkpoints").as_uri(),
-            "execution.checkpointing.savepoint-dir": self.savepoints.as_uri(),
+            "execution.checkpointing.dir": layout.checkpoints.as_uri(),
+            "execution.checkpointing.savepoint-dir": layout.savepoints.as_uri(),
             "web.checkpoints.history": str(CHECKPOINT_HISTORY_MAX),
             "web.submit.enable": "false",
-            "io.tmp.dirs": str(self.directory / "tmp"),
-            "env.log.dir": str(self.directory / "log"),
-            "python.executable": str(self.installation.python),
-            "python.client.executable": str(self.installation.python),
-            # A new job looks up a slot at once instead of in the second in which the next heartbeat comes, and a
-            # killed TaskManager is missed after 10 s instead of 50.
+            "io.tmp.dirs": str(layout.scratch),
+            "env.log.dir": str(layout.log),
+            "env.java.opts.all": " ".join(installation.java_options()),
+            "python.executable": str(installation.python),
+            "python.client.executable": str(installation.python),
+            # A TaskManager that was killed is missed after 10 s instead of 50.
             "heartbeat.interval": "2 s",
             "heartbeat.timeout": "10 s",
+            # With checkpoints on, Flink restarts a failed job; its default waits up to a minute between attempts.
             "restart-strategy.type": "fixed-delay",
             "restart-strategy.fixed-delay.attempts": "2147483647",
             "restart-strategy.fixed-delay.delay": "1 s",
@@ -282,7 +245,6 @@ class FlinkCluster:
 
     def _network_options(self) -> dict[str, str]:
         ports = self.settings.ports
-        reporter = "org.apache.flink.metrics.prometheus.PrometheusReporterFactory"
         return {
             "rest.address": LOOPBACK,
             "rest.bind-address": LOOPBACK,
@@ -294,5 +256,10 @@ class FlinkCluster:
             "taskmanager.host": LOOPBACK,
             "taskmanager.bind-host": LOOPBACK,
             "metrics.reporters": "prom",
-            "metrics.reporter.prom.factory.class": reporter,
+            "metrics.reporter.prom.factory.class": FACTORY,
+            "metrics.reporter.prom.host": LOOPBACK,
         }
+
+
+def _task_manager_name(number: int) -> str:
+    return f"task-manager-{number}"

@@ -44,11 +44,6 @@ class FlinkInstallation:
         # Flink sets a security manager to forbid jobs to end the JVM; Java 18 and later must be told to let it.
         return [*known, "-Djava.security.manager=allow"]
 
-    def class_path(self, library: Path) -> str:
-        """The class path of every Flink program: all jars of `library`, flink-dist last as Flink's scripts have it."""
-        found = sorted(library.glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
-        return ":".join(str(jar) for jar in found)
-
     def write_library(self, library: Path) -> None:
         """Fill a folder with links to Flink's jars and to the connector's.
 
@@ -60,17 +55,6 @@ class FlinkInstallation:
             old.unlink()
         for jar in (*(self.home / "lib").glob("*.jar"), *self.connector_jars):
             (library / jar.name).symlink_to(jar)
-
-    def environment(self, *, conf: Path, library: Path) -> dict[str, str]:
-        """The variables by which Flink's programs and scripts find their parts."""
-        return {
-            "JAVA_HOME": str(self.java_home),
-            "FLINK_CONF_DIR": str(conf),
-            "FLINK_LIB_DIR": str(library),
-            "FLINK_OPT_DIR": str(self.home / "opt"),
-            "FLINK_PLUGINS_DIR": str(self.home / "plugins"),
-            "FLINK_BIN_DIR": str(self.home / "bin"),
-        }
 
     def _modules(self) -> list[str]:
         """The modules of the Java runtime, as its `release` file lists them."""

@@ -1,0 +1,72 @@
+"""Submitting a job, as `flink run` does it."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from floodmark.errors import ConfigurationError, EnvironmentFailedError
+from floodmark.systems.flink.causes import submission_failure, usage_error
+from floodmark.systems.flink.layout import FlinkLayout
+from floodmark.systems.process import OwnedProcess
+
+TIMEOUT_S = 120.0
+"""A submission takes four seconds on two idle cores."""
+
+_SAID_BYTES_MAX = 256 * 1024
+_SUBMITTED = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
+
+
+class JobSubmitter(Protocol):
+    """Something that starts jobs."""
+
+    def submit(self, job: Path, options: Sequence[str]) -> str:
+        """Start the program `job` with its command-line options; returns the job's id once the cluster has it.
+
+        ConfigurationError if the program refuses its options, EnvironmentFailedError if anything else goes wrong.
+        """
+
+
+class FlinkRun:
+    """Submits as `flink run -d -py JOB OPTIONS` does, without Flink's shell scripts. A `JobSubmitter`.
+
+    `directory` is the folder of the cluster at `address`, as `FlinkCluster` laid it out.
+    """
+
+    def __init__(self, *, layout: FlinkLayout, address: str) -> None:
+        self._layout = layout
+        self._address = address
+
+    def submit(self, job: Path, options: Sequence[str]) -> str:
+        if not job.is_file():
+            raise ConfigurationError(f"There is no job {job}")
+        spec = self._layout.java_process(
+            f"submit-{job.stem}",
+            entry="org.apache.flink.client.cli.CliFrontend",
+            configuration=self._layout.configuration,
+            # A client lives for seconds: the optimising compiler costs it more than it gains.
+            java_options=["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"],
+            arguments=["run", "-d", "-m", self._address.removeprefix("http://"), "-py", str(job.resolve()), *options],
+        )
+        start_bytes = spec.log.stat().st_size if spec.log.exists() else 0
+        with OwnedProcess(spec) as process:
+            code = process.wait(TIMEOUT_S)
+            if code is None:
+                raise process.failure(
+                    f"had not submitted {job.name} after {TIMEOUT_S:g} s", "see whether Flink answers"
+                )
+        said = _said(spec.log, start_bytes)
+        submitted = _SUBMITTED.search(said)
+        if code == 0 and submitted:
+            return submitted.group(1)
+        if complaint := usage_error(said):
+            raise ConfigurationError(f"{job.name} refused its options: {complaint}", f"python {job} --help")
+        raise EnvironmentFailedError(
+            f"{job.name} could not be submitted: {submission_failure(said)}", f"all that was said is in {spec.log}"
+        )
+
+
+def _said(log: Path, start_bytes: int) -> str:
+    with log.open("rb") as file:
+        file.seek(start_bytes)
+        return file.read(_SAID_BYTES_MAX).decode(errors="replace")

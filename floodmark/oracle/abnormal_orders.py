@@ -26,6 +26,8 @@ _NAMES = frozenset({"orderId", "amount", "region", "eventTime", "arrivalTime", "
 class AbnormalOrdersOracle:
     """Oracle of the abnormal-orders job. It keeps no state: every order is judged by itself."""
 
+    judges = True
+
     def __init__(self, *, input_stream: str, max_future_ms: int = MAX_FUTURE_MS) -> None:
         self._input_stream = input_stream
         self._max_future_ms = max_future_ms

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from floodmark.oracle import ANY_NUMBER, ExpectedOutput
+from floodmark.oracle import ANY_NUMBER, ExpectedOutput, NoOracle
 from floodmark.oracle.abnormal_orders import AbnormalOrdersOracle
 from floodmark.oracle.dead_letters import dead_letter_key
 from floodmark.outputs import Observed
@@ -159,3 +159,10 @@ def test_examples_are_bounded_in_number_and_size() -> None:
     assert max(len(one.output) for one in found.examples.unexpected) <= 300
     half = seen(rb'{"\ud800": 1}')
     reconcile([], [half]).examples.model_dump_json().encode("utf-8")
+
+
+def test_without_an_oracle_outputs_are_counted_and_not_judged() -> None:
+    reconciler = Reconciler(NoOracle(), output_stream="alerts", dead_letter_stream="letters")
+    reconciler.observe([seen(b"anything"), seen(b"else", stream="letters")])
+    outputs = reconciler.result().outputs
+    assert (outputs.judged, outputs.observed, outputs.dead_letters, outputs.unexpected) == (False, 2, 1, 0)

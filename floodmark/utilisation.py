@@ -1,0 +1,127 @@
+"""How much of each resource was in use while the load was measured, from the run's time series.
+
+Shares are means over the window: a bottleneck is what is short for long, not what was busy for a second. Where a
+metric has several series (shards, subtasks), the one with the highest mean counts. What has no series was not
+measured, and says so.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from floodmark.bottleneck import Utilisation
+from floodmark.timeseries import TimeSeries
+
+MIB = 1024 * 1024
+
+SHARD_WRITE_RECORDS_PER_SECOND = 1000
+SHARD_WRITE_BYTES_PER_SECOND = MIB
+SHARD_READ_BYTES_PER_SECOND = 2 * MIB
+"""What one shard allows, by the Kinesis API reference (CreateStream, GetRecords)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Resource:
+    """A resource, the metric that tells its use, and its limit in the metric's unit.
+
+    `label` picks one series; without it, the series with the highest mean counts.
+    """
+
+    name: str
+    metric: str
+    limit: float
+    evidence: str
+    label: str | None = None
+
+
+_RESOURCES = (
+    _Resource(
+        name="shard_write_records",
+        metric="shard_incoming_records_per_second",
+        limit=SHARD_WRITE_RECORDS_PER_SECOND,
+        evidence="the hottest shard, {label}, took in {mean:,.0f} of {limit:,.0f} records/s",
+    ),
+    _Resource(
+        name="shard_write_bytes",
+        metric="shard_incoming_bytes_per_second",
+        limit=SHARD_WRITE_BYTES_PER_SECOND,
+        evidence="the hottest shard, {label}, took in {mean:,.0f} of {limit:,.0f} bytes/s",
+    ),
+    _Resource(
+        name="shard_read_bytes",
+        metric="shard_outgoing_bytes_per_second",
+        limit=SHARD_READ_BYTES_PER_SECOND,
+        evidence="the most read shard, {label}, gave out {mean:,.0f} of {limit:,.0f} bytes/s",
+    ),
+    _Resource(
+        name="flink_busy",
+        metric="flink_busy_ratio",
+        limit=1.0,
+        evidence="the busiest subtask of {label} was busy {mean:.0%} of the time",
+    ),
+    _Resource(
+        name="flink_backpressure",
+        metric="flink_backpressured_ratio",
+        limit=1.0,
+        evidence="a subtask of {label} waited for what follows it {mean:.0%} of the time",
+    ),
+    _Resource(
+        name="machine_cpu",
+        metric="machine_cpu_ratio",
+        limit=1.0,
+        evidence="all processors of the machine were busy {mean:.0%} of the time",
+    ),
+)
+
+
+def measure_utilisation(series: TimeSeries, *, start_ms: int, end_ms: int, cpu_count: int | None) -> list[Utilisation]:
+    """Every resource that is known of, measured or not. `cpu_count`: processors of the machine, None if unknown."""
+    resources = [*_RESOURCES, *_processors(cpu_count)]
+    return [_measure(series, one, start_ms, end_ms) for one in resources] + list(_reads(series, start_ms, end_ms))
+
+
+def _processors(cpu_count: int | None) -> Iterator[_Resource]:
+    """The generator and the simulator each live on one processor; Flink takes all that the machine has."""
+    limits = {"generator": 1.0, "simulator": 1.0, "taskmanager": float(cpu_count or 1)}
+    for label, limit in limits.items():
+        yield _Resource(
+            name=f"{label}_cpu",
+            metric="process_cpu_cores",
+            limit=limit,
+            label=label,
+            evidence="the {label} used {mean:.2f} of {limit:g} processors",
+        )
+
+
+def _measure(series: TimeSeries, resource: _Resource, start_ms: int, end_ms: int) -> Utilisation:
+    means = _means(series, resource.metric, resource.label, start_ms, end_ms)
+    if not means:
+        return Utilisation(name=resource.name, share=None)
+    label, mean = max(means.items(), key=lambda one: one[1])
+    evidence = resource.evidence.format(label=label, mean=mean, limit=resource.limit)
+    return Utilisation(name=resource.name, share=mean / resource.limit, evidence=evidence)
+
+
+def _reads(series: TimeSeries, start_ms: int, end_ms: int) -> Iterator[Utilisation]:
+    """Readers poll at their own pace, so calls tell nothing about load; being refused tells that a quota was hit."""
+    throttled = _means(series, "shard_read_throttled_calls_per_second", None, start_ms, end_ms)
+    if not throttled:
+        yield Utilisation(name="shard_read_calls", share=None)
+        return
+    label, mean = max(throttled.items(), key=lambda one: one[1])
+    yield Utilisation(
+        name="shard_read_calls",
+        share=1.0 if mean > 0 else 0.0,
+        evidence=f"reads of {label} were refused {mean:.2f} times/s",
+        binds=mean > 0,
+    )
+
+
+def _means(series: TimeSeries, metric: str, label: str | None, start_ms: int, end_ms: int) -> dict[str, float]:
+    found = {}
+    for one, values in series.labelled(metric).items():
+        inside = values.between(start_ms, end_ms).values
+        if (label is None or one == label) and len(inside):
+            found[one] = float(np.mean(inside))
+    return found

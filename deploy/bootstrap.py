@@ -21,14 +21,20 @@ HOME = Path(os.environ.get("FLOODMARK_HOME", PROJECT / ".floodmark"))
 VENV = PROJECT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 LOCK = PROJECT / "requirements.lock"
-JARS_LOCK = PROJECT / "deploy" / "jars.lock"
+JARS_MADE_FROM = sorted((PROJECT / "deploy").glob("*.lock")) + sorted((PROJECT / "deploy" / "flink").glob("*.java"))
 STAMPS = HOME / "setup.json"
 SAID = HOME / "setup.log"
 CACHE = HOME / "cache"
 
 FETCH_JARS = """
 from floodmark.jars import ensure_jars
-ensure_jars(lambda name, done, total: print(f"{name}, {done / 1e6:.1f} of {total / 1e6:.1f} MB", flush=True))
+from floodmark.systems.flink import FlinkInstallation
+from floodmark.systems.flink.reporter import ensure_reporter
+def show(name, done, total):
+    print(f"{name}, {done / 1e6:.1f} of {total / 1e6:.1f} MB", flush=True)
+ensure_jars(show)
+flink = FlinkInstallation.find()
+ensure_reporter(show, java=flink.java, flink_home=flink.home)
 """
 
 FREE_BYTES_NEEDED = 3 * 1024**3
@@ -139,7 +145,7 @@ def install_project(progress):
 
 
 def fetch_jars(progress):
-    """The Kinesis connector and what it needs at run time, by Maven coordinates, checked against the lock."""
+    """The Kinesis connector by Maven coordinates, checked against the lock; and Flink's reporter, compiled."""
 
     def how_far():
         said = SAID.read_text(errors="replace").splitlines()
@@ -183,7 +189,7 @@ def steps():
         ("virtual environment", python, make_venv),
         ("packages", packages, install_packages),
         ("floodmark", project, install_project),
-        ("connector jars", digest(packages, JARS_LOCK), fetch_jars),
+        ("connector jars", digest(packages, *JARS_MADE_FROM), fetch_jars),
     ]
 
 

@@ -29,6 +29,7 @@ TIME_SERIES = "timeseries.parquet"
 LATENCY = "latency.hdr"
 CHECKPOINTS = "checkpoints.json"
 OUTPUTS = "outputs.parquet"
+NOTES = "notes.json"
 LEDGER = "ledger"
 REPORT = "report.html"
 

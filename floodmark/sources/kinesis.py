@@ -10,14 +10,16 @@ _PREFIX = "floodmark_kinesis_"
 RATES: Mapping[str, str] = {
     f"{_PREFIX}incoming_records_total": "shard_incoming_records_per_second",
     f"{_PREFIX}incoming_bytes_total": "shard_incoming_bytes_per_second",
-    f"{_PREFIX}write_throttled_records_total": "shard_write_throttled_records_per_second",
+    f"{_PREFIX}write_provisioned_throughput_exceeded_total": "shard_write_throttled_records_per_second",
     f"{_PREFIX}outgoing_records_total": "shard_outgoing_records_per_second",
     f"{_PREFIX}outgoing_bytes_total": "shard_outgoing_bytes_per_second",
-    f"{_PREFIX}read_throttled_calls_total": "shard_read_throttled_calls_per_second",
+    f"{_PREFIX}read_provisioned_throughput_exceeded_total": "shard_read_throttled_calls_per_second",
 }
 """The simulator's counters, and the rates that are made of them."""
 
-LEVELS: Mapping[str, tuple[str, float]] = {f"{_PREFIX}iterator_age_seconds": ("shard_iterator_age_ms", 1000.0)}
+LEVELS: Mapping[str, tuple[str, float]] = {
+    f"{_PREFIX}get_records_iterator_age_seconds": ("shard_iterator_age_ms", 1000.0)
+}
 """The simulator's gauges, what they become, and by how much they are multiplied."""
 
 

@@ -1,6 +1,7 @@
 """Sources say what they see, in the right unit, and nothing where they cannot know."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,10 +15,11 @@ import pytest
 
 from floodmark.sources.exposition import Endpoint, Rates, figures
 from floodmark.sources.flink import FlinkSource
-from floodmark.sources.kinesis import KinesisSource
+from floodmark.sources.kinesis import LEVELS, RATES, KinesisSource
 from floodmark.sources.machine import CpuTimes, HiccupSource, MachineSource, read_cpu_times
 from floodmark.sources.processes import ProcessSource
 from floodmark.timeseries import Sample
+from simulators.kinesis.metrics import ServiceMetrics
 
 EXPOSITIONS = Path(__file__).parents[1] / "golden" / "exposition"
 NOWHERE = Endpoint(url="http://127.0.0.1:1/metrics")
@@ -48,6 +50,8 @@ child.wait()
             source = ProcessSource(name="generator", find=lambda: root)
             memory = by_key(source.sample(1000))["process_memory_bytes", "generator"]
             assert memory >= child.memory_info().rss + 1_000_000 > 50_000_000
+            alone = ProcessSource(name="generator", find=lambda: root, with_children=False)
+            assert by_key(alone.sample(1000))["process_memory_bytes", "generator"] < memory - 50_000_000
         finally:
             for one in (*psutil.Process(process.pid).children(), psutil.Process(process.pid)):
                 one.kill()
@@ -179,13 +183,23 @@ def test_an_endpoint_is_read_whole_or_not_at_all(server: str, monkeypatch: pytes
 # ----------------------------------------------------------------------------------------- Kinesis and Flink
 
 
+def test_every_metric_that_is_looked_for_is_one_that_the_simulator_has() -> None:
+    class Empty:
+        def streams(self, _: int) -> list[object]:
+            return []
+
+    shown = ServiceMetrics(Empty(), lambda: 0).exposition().decode()  # type: ignore[arg-type]
+    there = set(re.findall(r"^# TYPE (\S+)", shown, re.MULTILINE))
+    assert {*RATES, *LEVELS} <= there
+
+
 def kinesis_text(records: int, throttled: int, age_s: float) -> str:
     shard = '{stream="order-stream",shard="shardId-000000000001"}'
     return f"""
 floodmark_kinesis_incoming_records_total{shard} {records}
 floodmark_kinesis_incoming_bytes_total{shard} {records * 90}
-floodmark_kinesis_write_throttled_records_total{shard} {throttled}
-floodmark_kinesis_iterator_age_seconds{shard} {age_s}
+floodmark_kinesis_write_provisioned_throughput_exceeded_total{shard} {throttled}
+floodmark_kinesis_get_records_iterator_age_seconds{shard} {age_s}
 floodmark_kinesis_something_else{shard} 1
 """
 

@@ -44,7 +44,11 @@ class SeededTraffic(Protocol):
 
 
 class LedgerRows(Protocol):
-    """A stretch of the ledger, one entry a record; stamps are epoch nanoseconds."""
+    """A stretch of the ledger, one entry a record; stamps are epoch nanoseconds, `sent_ns` that of the first try.
+
+    `shard` is negative for a record that the service never acknowledged. One that it did acknowledge is UNKNOWN all
+    the same if an earlier try was not answered, because it may be there twice.
+    """
 
     @property
     def index(self) -> npt.NDArray[Any]: ...
@@ -58,6 +62,8 @@ class LedgerRows(Protocol):
     def outcome(self) -> npt.NDArray[Any]: ...
     @property
     def throttled(self) -> npt.NDArray[Any]: ...
+    @property
+    def shard(self) -> npt.NDArray[Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +145,7 @@ class Accounting:
             intended_ms=due_ms,
             arrival_ms_min=sent_ms,
             arrival_ms_max=np.where(is_certain, acknowledged_ms, self.window.drain_end_ms),
-            least=is_certain.astype(np.int64),
+            least=(rows.shard[piece][there] >= 0).astype(np.int64),
             most=np.where(is_certain, 1, ANY_NUMBER),
         )
 

@@ -39,6 +39,7 @@ class Rows:
     acknowledged_ns: Column
     outcome: npt.NDArray[np.uint8]
     throttled: npt.NDArray[np.uint16]
+    shard: npt.NDArray[np.int16]
 
 
 def rows(*entries: tuple[int, int, int, int, int, int]) -> Rows:
@@ -53,6 +54,7 @@ def rows(*entries: tuple[int, int, int, int, int, int]) -> Rows:
         acknowledged_ns=sent_ns + table[:, 3] * 1000,
         outcome=table[:, 4].astype(np.uint8),
         throttled=table[:, 5].astype(np.uint16),
+        shard=np.where(table[:, 4] == ACCEPTED, 0, -1).astype(np.int16),
     )
 
 
@@ -101,6 +103,15 @@ def test_records_that_may_be_in_the_stream_are_made_again() -> None:
     assert records.arrival_ms_min.tolist() == [START_MS + 1, START_MS + 4]
     assert records.arrival_ms_max.tolist() == [START_MS + 3, WINDOW.drain_end_ms]
     assert (records.least.tolist(), records.most.tolist()) == ([1, 0], [1, ANY_NUMBER])
+
+
+def test_a_record_that_was_acknowledged_late_is_there_for_certain_and_maybe_twice() -> None:
+    stretch = rows((0, 0, 1_000, 2_000, UNKNOWN, 0))
+    stretch.shard[0] = 2
+    accounting, (records,) = account(stretch)
+    assert (records.least.tolist(), records.most.tolist()) == ([1], [ANY_NUMBER])
+    assert records.arrival_ms_max.tolist() == [WINDOW.drain_end_ms]
+    assert (accounting.records.accepted, accounting.records.unknown) == (0, 1)
 
 
 def test_an_empty_stretch_and_one_with_nothing_in_the_stream_yield_nothing() -> None:

@@ -52,6 +52,7 @@ class JobOptions:
     api: str
     jars: list[Path]
     poll_interval_ms: int
+    buffer_timeout_ms: int
     sink_flush_ms: int
     sink_batch_records: int
     sink_in_flight_requests: int
@@ -72,7 +73,7 @@ def parse_options(
     _add_tuning_options(parser)
     read = parser.parse_args(arguments)
     if read.consumer == "efo" and read.consumer_name is None:
-        read.consumer_name = read.job_name
+        read.consumer_name = re.sub(r"[^a-zA-Z0-9_.-]", "-", read.job_name)[:128]
     if read.consumer == "polling" and read.consumer_name is not None:
         parser.error("argument --consumer-name: only --consumer efo has a name")
     return JobOptions(**{one.name: getattr(read, one.name) for one in fields(JobOptions)})
@@ -87,6 +88,8 @@ def create_environment(options: JobOptions) -> StreamTableEnvironment:
         "execution.checkpointing.interval": f"{options.checkpoint_interval_ms} ms",
         **_CHECKPOINT_MODES[options.checkpoint_mode],
         "state.backend.type": _STATE_BACKENDS[options.state_backend],
+        # How long a record may wait between two tasks for others to share its network buffer.
+        "execution.buffer-timeout.interval": f"{options.buffer_timeout_ms} ms",
         # A shard without records must not hold event time back for the others.
         "table.exec.source.idle-timeout": f"{options.idle_timeout_ms} ms",
         # EXTRACT(EPOCH …) counts from the epoch in this zone.
@@ -219,6 +222,13 @@ def _add_tuning_options(parser: argparse.ArgumentParser) -> None:
         type=_duration(1),
         dest="poll_interval_ms",
         help="pause between two reads of a shard",
+    )
+    add(
+        "--buffer-timeout",
+        default="10ms",
+        type=_duration(0),
+        dest="buffer_timeout_ms",
+        help="how long a record may wait between two tasks; 0ms: not at all",
     )
     add(
         "--sink-flush",

@@ -229,6 +229,8 @@ class FlinkCluster:
             "execution.checkpointing.savepoint-dir": layout.savepoints.as_uri(),
             "web.checkpoints.history": str(CHECKPOINT_HISTORY_MAX),
             "web.submit.enable": "false",
+            # Answers about jobs may be this old; Flink's 3 s would delay every wait for a job.
+            "web.refresh-interval": "500 ms",
             "io.tmp.dirs": str(layout.scratch),
             "env.log.dir": str(layout.log),
             "env.java.opts.all": " ".join(installation.java_options()),

@@ -1,0 +1,25 @@
+"""What was offered, and what became of it: written by the producer while the load runs, read by everybody else.
+
+A ledger is a folder with two files a worker: `manifest-<worker>.json`, from which every record and its due time can be
+made again, and `entries-<worker>.ledger`, which says when each was sent and how that ended.
+"""
+
+from floodmark.ledger.columns import Outcome
+from floodmark.ledger.entries import Entries, read_entries
+from floodmark.ledger.follower import LedgerFollower, LedgerProgress
+from floodmark.ledger.manifest import Manifest, read_manifest, read_manifests
+from floodmark.ledger.writer import LedgerWriter, Standing, require_no_ledger
+
+__all__ = [
+    "Entries",
+    "LedgerFollower",
+    "LedgerProgress",
+    "LedgerWriter",
+    "Manifest",
+    "Outcome",
+    "Standing",
+    "read_entries",
+    "read_manifest",
+    "read_manifests",
+    "require_no_ledger",
+]

@@ -1,0 +1,165 @@
+"""What became of some records, as columns in memory and as a few bytes a record on disk.
+
+Rows are sorted by index. Whole columns are delta-coded, their bytes grouped by significance, and compressed together
+with zstandard. Sequence numbers, 56 digits in Kinesis, are the bulk of it: taken as four integers and compared with
+their predecessor in the same shard, most of their digits vanish.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+
+SEQUENCE_DIGITS = 56
+SEQUENCE_TYPE = np.dtype("S56")
+SHARDS_MAX = 32_767
+
+_LEVEL = 1
+_DIGITS_A_LIMB = (2, 18, 18, 18)
+_RAW_BYTES_MAX = 16 * 1024 * 1024
+_RAW, _DIGITS = 0, 1
+
+Array = npt.NDArray[Any]
+
+
+class Outcome(IntEnum):
+    """What became of a record in the end.
+
+    UNKNOWN means that an answer never came: the record may be in the stream or not. One that was sent again on
+    request stays UNKNOWN even when that was accepted, because it may be there twice; it then has a sequence number.
+    """
+
+    ACCEPTED = 1
+    FAILED = 2
+    UNKNOWN = 3
+    MISSED = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Final outcomes, one row a record, columns of equal length."""
+
+    index: npt.NDArray[np.int64]
+    acknowledged_ns: npt.NDArray[np.int64]
+    outcome: npt.NDArray[np.uint8]
+    throttled: npt.NDArray[np.uint16]
+    shard: npt.NDArray[np.int16]
+    sequence: npt.NDArray[np.bytes_]
+    shards: tuple[str, ...]
+
+    def count(self, outcome: Outcome) -> int:
+        """How many rows have that outcome."""
+        return int(np.count_nonzero(self.outcome == outcome))
+
+
+def encode(rows: Rows) -> bytes:
+    """The rows, sorted by index, in the form in which they lie in the file."""
+    order = np.argsort(rows.index, kind="stable")
+    shard, sequence = rows.shard[order], rows.sequence[order]
+    parts = [
+        "\n".join(rows.shards).encode() + b"\0",
+        _pack_deltas(rows.index[order]),
+        _pack_deltas(rows.acknowledged_ns[order]),
+        rows.outcome[order].tobytes(),
+        _shuffle(rows.throttled[order]),
+        _shuffle(shard),
+        _encode_sequences(sequence, shard),
+    ]
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(parts))
+
+
+def decode(data: bytes, count: int) -> Rows:
+    """`count` rows from what `encode` made; ValueError if it is nothing of the kind."""
+    try:
+        raw = zstandard.ZstdDecompressor().decompress(data, max_output_size=_RAW_BYTES_MAX)
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from error
+    names, _, rest = raw.partition(b"\0")
+    reader = _Reader(rest, count)
+    index, acknowledged_ns = reader.deltas(), reader.deltas()
+    outcome = np.frombuffer(reader.take(count), np.uint8)
+    throttled, shard = reader.column("<u2"), reader.column("<i2")
+    return Rows(
+        index=index,
+        acknowledged_ns=acknowledged_ns,
+        outcome=outcome,
+        throttled=throttled,
+        shard=shard,
+        sequence=_decode_sequences(reader, shard),
+        shards=tuple(names.decode().split("\n")) if names else (),
+    )
+
+
+class _Reader:
+    """Takes columns off the front of a block, one after the other."""
+
+    def __init__(self, data: bytes, count: int) -> None:
+        self.count = count
+        self._data = data
+        self._at = 0
+
+    def take(self, length: int) -> bytes:
+        part = self._data[self._at : self._at + length]
+        if len(part) != length:
+            raise ValueError("a column is too short")
+        self._at += length
+        return part
+
+    def column(self, kind: str) -> Array:
+        width = np.dtype(kind).itemsize
+        planes = np.frombuffer(self.take(width * self.count), np.uint8).reshape(width, self.count)
+        return np.ascontiguousarray(planes.T).reshape(-1).view(kind)
+
+    def deltas(self) -> Array:
+        return np.cumsum(self.column("<i8"))
+
+
+def _shuffle(column: Array) -> bytes:
+    """The lowest bytes of all values first, then the next: equal bytes come to stand together."""
+    little = np.ascontiguousarray(column, column.dtype.newbyteorder("<"))
+    return little.view(np.uint8).reshape(len(column), column.dtype.itemsize).T.tobytes()
+
+
+def _pack_deltas(column: Array) -> bytes:
+    return _shuffle(np.diff(column, prepend=np.int64(0)))
+
+
+def _encode_sequences(sequence: Array, shard: Array) -> bytes:
+    digits = sequence.view(np.uint8).reshape(len(sequence), SEQUENCE_DIGITS) - ord("0")
+    present = shard >= 0
+    if not (digits[present] <= 9).all():  # not the form of the service: some emulators count from one
+        return bytes((_RAW,)) + sequence.tobytes()
+    digits[~present] = 0
+    order = np.argsort(shard, kind="stable")
+    limbs, start = [], 0
+    for width in _DIGITS_A_LIMB:
+        powers = 10 ** np.arange(width - 1, -1, -1, dtype=np.int64)
+        limbs.append(_pack_deltas((digits[:, start : start + width] @ powers)[order]))
+        start += width
+    return bytes((_DIGITS,)) + b"".join(limbs)
+
+
+def _decode_sequences(reader: _Reader, shard: Array) -> npt.NDArray[np.bytes_]:
+    if reader.take(1)[0] == _RAW:
+        return np.frombuffer(reader.take(reader.count * SEQUENCE_DIGITS), SEQUENCE_TYPE)
+    order = np.argsort(shard, kind="stable")
+    digits = np.empty((reader.count, SEQUENCE_DIGITS), np.uint8)
+    start = 0
+    for width in _DIGITS_A_LIMB:
+        limb = np.empty(reader.count, np.int64)
+        limb[order] = reader.deltas()
+        for place in range(start + width - 1, start - 1, -1):
+            limb, digits[:, place] = np.divmod(limb, 10)
+        start += width
+    digits += ord("0")
+    digits[shard < 0] = 0
+    return digits.reshape(-1).view(SEQUENCE_TYPE)
+
+
+def sequence_column(sequences: Sequence[str]) -> npt.NDArray[np.bytes_]:
+    """Sequence numbers as the ledger holds them: ASCII, at most 56 characters."""
+    return np.array(sequences, SEQUENCE_TYPE)

@@ -1,0 +1,122 @@
+"""What must be known to make every record of a ledger again: `manifest-<worker>.json`."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from floodmark.errors import ConfigurationError, EnvironmentFailedError
+from floodmark.schedule import PiecewiseLinearProfile, ProfileOptions
+from floodmark.store import read_json, write_json
+from simulators.traffic import Traffic
+from simulators.traffic.orders import OrderTrafficOptions
+
+FORMAT_VERSION = 1
+WORKERS_MAX = 1024
+
+
+class Manifest(BaseModel):
+    """One worker's part in one load. `start_ns` is epoch nanoseconds: the due time of the first record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = FORMAT_VERSION
+    traffic_options: OrderTrafficOptions
+    profile: ProfileOptions
+    start_ns: int = Field(ge=0)
+    stream: str
+    region: str
+    endpoint: str
+    worker: int = Field(default=0, ge=0, lt=WORKERS_MAX)
+    workers: int = Field(default=1, ge=1, le=WORKERS_MAX)
+
+    @property
+    def load_start_ns(self) -> int:
+        """When the warm-up ends and the measured window begins."""
+        return self.start_ns + self.profile.warm_up_ns
+
+    @property
+    def load_end_ns(self) -> int:
+        """When the schedule ends."""
+        return self.start_ns + self.profile.end_ns
+
+    @property
+    def warm_up_s(self) -> float:
+        """How long the load ran before the measured window."""
+        return self.profile.warm_up_s
+
+    @property
+    def duration_s(self) -> float:
+        """The length of the measured window."""
+        return self.profile.duration_s
+
+    @property
+    def seed(self) -> int:
+        """The seed of the records."""
+        return self.traffic_options.seed
+
+    @property
+    def run_token(self) -> str:
+        """What keeps the ids of this load apart from those of others."""
+        return self.traffic_options.run_token
+
+    @property
+    def abnormal_share(self) -> float:
+        """The share of the orders with an amount above 10,000."""
+        return self.traffic_options.abnormal_share
+
+    @property
+    def rate_records_per_second(self) -> float:
+        """The rate that was asked for."""
+        return self.profile.rate_records_per_second
+
+    def traffic(self) -> Traffic:
+        """The series of records that was offered."""
+        return self.traffic_options.build()
+
+    def schedule(self) -> PiecewiseLinearProfile:
+        """When each of them was due."""
+        return self.profile.build()
+
+
+def manifest_path(directory: Path, worker: int) -> Path:
+    """Where a worker's manifest lies."""
+    return directory / f"manifest-{worker}.json"
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write the manifest; EnvironmentFailedError when the folder takes it not."""
+    write_json(manifest_path(directory, manifest.worker), manifest)
+
+
+def read_manifests(directory: Path) -> list[Manifest]:
+    """The manifests of all workers, by worker.
+
+    ConfigurationError if there is none or a newer floodmark wrote it; EnvironmentFailedError if one is damaged.
+    """
+    paths = sorted(directory.glob("manifest-*.json"))
+    if not paths:
+        raise ConfigurationError(f"{directory} holds no ledger", "name the `ledger` folder of a run directory")
+    return sorted((_read(path) for path in paths), key=lambda manifest: manifest.worker)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of the load, which all workers share but for their number. Errors as for `read_manifests`."""
+    return read_manifests(directory)[0]
+
+
+def _read(path: Path) -> Manifest:
+    document = read_json(path)
+    version = document.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ConfigurationError(
+            f"{path} has format {version}, and this floodmark reads formats up to {FORMAT_VERSION}",
+            "read it with the floodmark that wrote it, or a newer one",
+        )
+    try:
+        return Manifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise EnvironmentFailedError(
+            f"{path} is damaged: {where}: {first['msg']}", "restore the file, or run the trial again"
+        ) from error

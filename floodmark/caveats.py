@@ -29,7 +29,7 @@ class Evidence:
 
 def find_caveats(evidence: Evidence) -> list[str]:
     """Every weakness that shows in the evidence."""
-    return [*_records(evidence), *_latency(evidence), *_machine(evidence), *_sampling(evidence)]
+    return [*_records(evidence), *_job(evidence), *_latency(evidence), *_machine(evidence), *_sampling(evidence)]
 
 
 def _records(evidence: Evidence) -> Iterator[str]:
@@ -40,8 +40,14 @@ def _records(evidence: Evidence) -> Iterator[str]:
         )
     if not evidence.outputs.judged:
         yield "No oracle knows what this job must put out, so its outputs were counted and not judged."
+
+
+def _job(evidence: Evidence) -> Iterator[str]:
     if evidence.checkpoints.failed:
         yield f"{evidence.checkpoints.failed:,} checkpoints failed while the load ran."
+    restarts = evidence.series.single("flink_restarts").between(evidence.start_ms, evidence.end_ms).values
+    if len(restarts) and restarts[-1] > restarts[0]:
+        yield f"The job restarted {restarts[-1] - restarts[0]:,.0f} times while the load ran."
     if evidence.checkpoints.completed == 0:
         yield "No checkpoint was completed while the load ran, so their cost is not in these figures."
 

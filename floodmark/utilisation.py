@@ -23,9 +23,10 @@ SHARD_READ_BYTES_PER_SECOND = 2 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Resource:
-    """A resource, the metric that tells its use, and its limit in the metric's unit.
+    """A resource, the metric that tells its use, and its limit in the metric's unit (0: nobody knows).
 
-    `label` picks one series; without it, the series with the highest mean counts.
+    `label` adds up the series of that process, or of all that are numbered behind that name (`task-manager-1`);
+    without it, the series with the highest mean counts.
     """
 
     name: str
@@ -83,10 +84,14 @@ def measure_utilisation(series: TimeSeries, *, start_ms: int, end_ms: int, cpu_c
 
 def _processors(cpu_count: int | None) -> Iterator[_Resource]:
     """The generator and the simulator each live on one processor; Flink takes all that the machine has."""
-    limits = {"generator": 1.0, "simulator": 1.0, "taskmanager": float(cpu_count or 1)}
-    for label, limit in limits.items():
+    limits = (
+        ("generator", "generator", 1.0),
+        ("simulator", "simulator", 1.0),
+        ("taskmanager", "task-manager", float(cpu_count or 0)),
+    )
+    for name, label, limit in limits:
         yield _Resource(
-            name=f"{label}_cpu",
+            name=f"{name}_cpu",
             metric="process_cpu_cores",
             limit=limit,
             label=label,
@@ -95,8 +100,11 @@ def _processors(cpu_count: int | None) -> Iterator[_Resource]:
 
 
 def _measure(series: TimeSeries, resource: _Resource, start_ms: int, end_ms: int) -> Utilisation:
-    means = _means(series, resource.metric, resource.label, start_ms, end_ms)
-    if not means:
+    means = _means(series, resource.metric, start_ms, end_ms)
+    if resource.label is not None:
+        own = [mean for label, mean in means.items() if label == resource.label or _is_numbered(label, resource.label)]
+        means = {resource.label: sum(own)} if own else {}
+    if not means or not resource.limit:
         return Utilisation(name=resource.name, share=None)
     label, mean = max(means.items(), key=lambda one: one[1])
     evidence = resource.evidence.format(label=label, mean=mean, limit=resource.limit)
@@ -105,7 +113,7 @@ def _measure(series: TimeSeries, resource: _Resource, start_ms: int, end_ms: int
 
 def _reads(series: TimeSeries, start_ms: int, end_ms: int) -> Iterator[Utilisation]:
     """Readers poll at their own pace, so calls tell nothing about load; being refused tells that a quota was hit."""
-    throttled = _means(series, "shard_read_throttled_calls_per_second", None, start_ms, end_ms)
+    throttled = _means(series, "shard_read_throttled_calls_per_second", start_ms, end_ms)
     if not throttled:
         yield Utilisation(name="shard_read_calls", share=None)
         return
@@ -118,10 +126,11 @@ def _reads(series: TimeSeries, start_ms: int, end_ms: int) -> Iterator[Utilisati
     )
 
 
-def _means(series: TimeSeries, metric: str, label: str | None, start_ms: int, end_ms: int) -> dict[str, float]:
-    found = {}
-    for one, values in series.labelled(metric).items():
-        inside = values.between(start_ms, end_ms).values
-        if (label is None or one == label) and len(inside):
-            found[one] = float(np.mean(inside))
-    return found
+def _is_numbered(label: str, name: str) -> bool:
+    prefix, _, number = label.rpartition("-")
+    return prefix == name and number.isdecimal()
+
+
+def _means(series: TimeSeries, metric: str, start_ms: int, end_ms: int) -> dict[str, float]:
+    inside = {label: one.between(start_ms, end_ms).values for label, one in series.labelled(metric).items()}
+    return {label: float(np.mean(values)) for label, values in inside.items() if len(values)}

@@ -20,7 +20,8 @@ class Measurement:
     """What a verdict is made of. None means: not known, which is a reason for UNKNOWN.
 
     `ledger_problem` and `probe_error` are empty when the ledger is whole and the probe saw everything; `void_reason`
-    is the generator's own word that it could not keep its schedule; `missing` names figures that should be there.
+    is the generator's own word that it could not keep its schedule; `job_failure` is Flink's word on why the job ended,
+    if there is one; `missing` names figures that should be there.
     """
 
     records: Records
@@ -32,6 +33,7 @@ class Measurement:
     ledger_problem: str
     probe_error: str
     job_state: str | None
+    job_failure: str = ""
     missing: Sequence[str] = ()
 
 
@@ -67,7 +69,8 @@ def _blind(measurement: Measurement) -> Iterator[str]:
     if measurement.job_state is None:
         yield "Nobody knows whether the job was running at the end."
     elif measurement.job_state != RUNNING:
-        yield f"The job was not running at the end: it was {measurement.job_state}."
+        cause = f" ({measurement.job_failure})" if measurement.job_failure else ""
+        yield f"The job was not running at the end: it was {measurement.job_state}{cause}."
 
 
 def _void(measurement: Measurement) -> Iterator[str]:

@@ -76,3 +76,10 @@ def test_each_weakness_is_said_once(changes: dict[str, Any], words: str) -> None
 def test_what_the_machine_did_weakens_the_result(sample: tuple[str, str, float], words: str) -> None:
     (sentence,) = caveats(sample)
     assert words in sentence
+
+
+def test_restarts_are_counted_from_the_start_of_the_window() -> None:
+    assert caveats(("flink_restarts", "", 2), ("flink_restarts", "", 2)) == []
+    assert caveats(("flink_restarts", "", 2), ("flink_restarts", "", 5)) == [
+        "The job restarted 3 times while the load ran."
+    ]

@@ -58,6 +58,10 @@ NOT_A_NUMBER = LatencySummary(count=20_000, p50=1, p90=2, p99=float("nan"), p99_
         ({"ledger_problem": "worker 2 was cut off"}, "The ledger is not whole: worker 2 was cut off."),
         ({"job_state": None}, "Nobody knows whether the job was running at the end."),
         ({"job_state": "FAILED"}, "The job was not running at the end: it was FAILED."),
+        (
+            {"job_state": "RESTARTING", "job_failure": "a shard was lost"},
+            "The job was not running at the end: it was RESTARTING (a shard was lost).",
+        ),
         ({"void_reason": "backlog too long"}, "The generator declared the run void: backlog too long."),
         (
             {"records": RECORDS.model_copy(update={"missed": 1})},

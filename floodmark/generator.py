@@ -16,9 +16,7 @@ DRAIN_GRACE_S = 20.0
 """How long the generator may take to finish what is in flight when it is told to stop."""
 
 
-def start_generator(
-    config: TrialConfig, scenario: Scenario, *, endpoint: str, ledger: Path, log: Path
-) -> OwnedProcess:
+def start_generator(config: TrialConfig, scenario: Scenario, *, endpoint: str, ledger: Path, log: Path) -> OwnedProcess:
     """Start Locust without its web page; it ends by itself when the schedule does."""
     options = {
         "--endpoint": endpoint,

@@ -1,5 +1,6 @@
 """`floodmark run` and `floodmark demo`: one trial, from an empty machine to a report."""
 
+import inspect
 import shlex
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ def run(scenario: str, out: Path | None, as_json: bool, **settings: Any) -> int:
     return _run(find_scenario(scenario), settings, out, as_json)
 
 
-run.help = f"{run.help}\n\nScenarios: {', '.join(sorted(SCENARIOS))}."
+run.help = inspect.cleandoc(run.help or "") + f"\n\nScenarios: {', '.join(sorted(SCENARIOS))}."
 
 
 @click.command(short_help="The main job under 1,500 orders a second, ending with a report.")

@@ -17,6 +17,14 @@ ACCEPTED = "traffic_accepted_records_per_second"
 THROTTLED = "traffic_throttled_records_per_second"
 OBSERVED = "outputs_observed_records_per_second"
 
+_PLAIN = pa.schema(
+    [
+        pa.field(one.name, pa.string() if pa.types.is_dictionary(one.type) else one.type, nullable=False)
+        for one in SCHEMA
+    ]
+)
+"""Rows without dictionaries, as they can be put together."""
+
 DERIVED = (OFFERED, ACCEPTED, THROTTLED, OBSERVED)
 """The first three by the second in which a record was due, the last by the second in which an output arrived, labelled
 by stream. Every second has a row, with 0 where nothing happened, since ledger and outputs miss nothing."""
@@ -30,17 +38,29 @@ def replace_derived(path: Path, samples: Sequence[Sample]) -> None:
     derived = pa.Table.from_arrays(
         [
             pa.array([one.time_ms for one in samples], pa.int64()),
-            pa.array([one.metric for one in samples], pa.string()).dictionary_encode(),
-            pa.array([one.label for one in samples], pa.string()).dictionary_encode(),
+            pa.array([one.metric for one in samples], pa.string()),
+            pa.array([one.label for one in samples], pa.string()),
             pa.array([one.value for one in samples], pa.float64()),
         ],
-        schema=SCHEMA,
+        schema=_PLAIN,
     )
     buffer = io.BytesIO()
     pq.write_table(
-        pa.concat_tables([*_sampled(path), derived]), buffer, compression="zstd", row_group_size=ROWS_PER_GROUP
+        _encoded(pa.concat_tables([*_sampled(path), derived])),
+        buffer,
+        compression="zstd",
+        row_group_size=ROWS_PER_GROUP,
     )
     write_bytes(path, buffer.getvalue())
+
+
+def _encoded(table: pa.Table) -> pa.Table:
+    """With dictionaries made anew, so that the same rows always make the same file."""
+    columns = [
+        column.combine_chunks().dictionary_encode() if field.type == pa.string() else column
+        for column, field in zip(table.columns, _PLAIN, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
 def _sampled(path: Path) -> list[pa.Table]:
@@ -50,8 +70,10 @@ def _sampled(path: Path) -> list[pa.Table]:
         table = pq.read_table(path)
         if table.schema.names != SCHEMA.names:
             raise pa.ArrowInvalid(f"its columns are {', '.join(table.schema.names)}")
-        is_derived = pc.is_in(table["metric"].cast(pa.string()), value_set=pa.array(DERIVED))
-        return [pa.Table.from_arrays(table.filter(pc.invert(is_derived)).columns, schema=SCHEMA)]
+        plain = pa.Table.from_arrays(
+            [column.cast(field.type) for column, field in zip(table.columns, _PLAIN, strict=True)], schema=_PLAIN
+        )
+        return [plain.filter(pc.invert(pc.is_in(plain["metric"], value_set=pa.array(DERIVED))))]
     except (pa.ArrowException, OSError) as error:
         raise EnvironmentFailedError(
             f"{path} is damaged: {error}", "restore the file, or run the trial again"

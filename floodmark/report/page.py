@@ -1,0 +1,253 @@
+"""The page: sections in the order in which a reader asks for them, each made of figures from the files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from floodmark.derived_series import ACCEPTED, OFFERED
+from floodmark.errors import ConfigurationError
+from floodmark.latency import PERCENTILES
+from floodmark.report import facts, plots, plots_stages, wording
+from floodmark.report.asked import asked_and_achieved, command, settings
+from floodmark.report.files import RunFiles
+from floodmark.report.weaknesses import weaknesses
+from floodmark.run import STAGES, LatencySummary
+from floodmark.scenarios import SCENARIOS
+from floodmark.slo import parse_slo
+
+SHARDS_SHOWN_MAX = 12
+CHECKPOINTS_SHOWN_MAX = 12
+
+HEADLINES = {
+    "PASS": "The system did what was asked of it.",
+    "FAIL": "The system did not do what was asked of it.",
+    "UNKNOWN": "The measurement cannot be believed, so there is no verdict on the system.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A share of a limit. `text` says it in figures; `hot` when it is close to the limit."""
+
+    name: str
+    share: float
+    text: str
+
+    @property
+    def width_percent(self) -> str:
+        """How long the bar is."""
+        return f"{min(1.0, max(0.0, self.share)) * 100:.1f}"
+
+    @property
+    def hot(self) -> bool:
+        """Whether the limit is near."""
+        return self.share >= 0.8
+
+
+def compose(directory: Path) -> str:
+    """The whole page as HTML. Raises what `RunFiles.read` raises."""
+    files = RunFiles.read(directory)
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(words=wording, style=Markup((here / "page.css").read_text()))  # noqa: S704 our own file
+    return environment.get_template("page.html").render(
+        run=files.run,
+        files=files,
+        headline=HEADLINES[files.run.verdict],
+        scenario_title=scenario_title(files),
+        endpoint=wording.ENDPOINTS[files.run.endpoint_kind],
+        load_s=(files.run.window.load_end_ms - files.run.window.load_start_ms) / 1000,
+        asked=asked_and_achieved(files),
+        latency=latency_section(files),
+        throughput=throughput_section(files),
+        checkpoints=checkpoint_section(files),
+        machine=machine_section(files),
+        utilisation=utilisation(files),
+        weaknesses=weaknesses(files),
+        environment=environment_rows(files),
+        settings=settings(files),
+        command=command(files),
+        seed=files.config.get("seed"),
+    )
+
+
+def scenario_title(files: RunFiles) -> str:
+    """The scenario in words; its name where it is nobody's we know."""
+    known = SCENARIOS.get(files.run.scenario)
+    return known.title if known else files.run.scenario
+
+
+def span(files: RunFiles) -> plots.Span:
+    """From the start of the warm-up to the end of the load."""
+    window = files.run.window
+    return plots.Span(
+        start_s=(window.warm_up_start_ms - window.load_start_ms) / 1000,
+        end_s=max(1.0, (window.load_end_ms - window.load_start_ms) / 1000),
+    )
+
+
+def limit_ms(files: RunFiles) -> float | None:
+    """The strictest objective for a percentile of the end-to-end latency, in milliseconds."""
+    limits = []
+    for result in files.run.slos:
+        try:
+            slo = parse_slo(result.slo)
+        except ConfigurationError:  # written by hand, or by another version
+            continue
+        if slo.name.removeprefix("end_to_end.") in {*(name.replace("_", ".") for name in PERCENTILES), "max"}:
+            limits.append(float(slo.limit))
+    return min(limits, default=None)
+
+
+def latency_section(files: RunFiles) -> Mapping[str, Any]:
+    """Plots where the histograms are there; the table of stages in any case."""
+    window = files.run.window
+    over = facts.latency_over_time(files.intervals, window)
+    found = facts.checkpoints(files.checkpoints, window)
+    histograms = facts.stage_histograms(files.intervals, window)
+    whole = files.run.latency_ms.end_to_end
+    return {
+        "over_time": plots.plot_latency(over, found, span(files), limit_ms(files)) if len(over.seconds) else None,
+        "stretch_s": int(over.stretch_s),
+        "distribution": plots_stages.plot_distribution(histograms) if histograms else None,
+        "breakdown": plots_stages.plot_breakdown(files.run.latency_ms) if whole.p50 is not None else None,
+        "slowest": slowest_part(files),
+        "stages": [(stage, plots_stages.STAGE_NAMES[stage], getattr(files.run.latency_ms, stage)) for stage in STAGES],
+    }
+
+
+def slowest_part(files: RunFiles) -> str:
+    """A sentence on where a record spends its time; empty where that was not measured."""
+    sentences = []
+    for point, subject in (("p50", "At the median"), ("p99", "At the 99th percentile")):
+        parts = {stage: getattr(getattr(files.run.latency_ms, stage), point) for stage in plots_stages.PARTS}
+        known = {stage: value for stage, value in parts.items() if value is not None}
+        total = sum(known.values())
+        if total and len(known) == len(parts):
+            stage = max(known, key=lambda one: known[one])
+            sentences.append(f"{subject}, {stage} is {wording.percent(known[stage] / total)} of the sum of the stages.")
+    return " ".join(sentences)
+
+
+def throughput_section(files: RunFiles) -> Mapping[str, Any]:
+    """Offered and accepted by second, and how much of each shard's quota was in use."""
+    window = files.run.window
+    stream = input_stream(files)
+    offered, accepted = (facts.traffic_by_second(files.series, metric, window) for metric in (OFFERED, ACCEPTED))
+    shards = facts.by_shard(files.series, stream, window)
+    quota = float(files.run.shards * facts.SHARD_RECORDS_PER_SECOND)
+    target = files.run.rate_target_records_per_second
+    seen = len(accepted[0]) or len(offered[0])
+    return {
+        "plot": plots.plot_throughput(offered, accepted, span(files), target=target, quota=quota) if seen else None,
+        "stream": stream,
+        "quota": quota,
+        "shards": [(shard, shard_bars(shard)) for shard in shards[:SHARDS_SHOWN_MAX]],
+        "more_shards": max(0, len(shards) - SHARDS_SHOWN_MAX),
+        "hottest": shards[0] if shards else None,
+    }
+
+
+def input_stream(files: RunFiles) -> str:
+    """The stream that takes the load."""
+    known = SCENARIOS.get(files.run.scenario)
+    return str(files.config.get("input_stream") or (known.input_stream if known else ""))
+
+
+def shard_bars(shard: facts.ShardUse) -> list[Bar]:
+    """A bar for each quota of a shard."""
+    bars = [("records", shard.records_share, shard.records_share_peak)]
+    if shard.bytes_share is not None and shard.bytes_share_peak is not None:
+        bars.append(("bytes", shard.bytes_share, shard.bytes_share_peak))
+    return [
+        Bar(name=name, share=share, text=f"{wording.percent(share)} (peak {wording.percent(peak)})")
+        for name, share, peak in bars
+    ]
+
+
+def checkpoint_section(files: RunFiles) -> Mapping[str, Any]:
+    """Every checkpoint, and the latency while one ran against the latency while none did."""
+    window = files.run.window
+    all_found = facts.checkpoints(files.checkpoints, window)
+    shown_span = span(files)
+    found = [one for one in all_found if shown_span.start_s <= one.start_s < shown_span.end_s]
+    during, outside = facts.during_checkpoints(files.intervals, found, window)
+    return {
+        "found": found[:CHECKPOINTS_SHOWN_MAX],
+        "more": max(0, len(found) - CHECKPOINTS_SHOWN_MAX),
+        "plot": plots.plot_checkpoints(found, shown_span) if found else None,
+        "during": during,
+        "outside": outside,
+        "effect": checkpoint_effect(during, outside),
+    }
+
+
+def checkpoint_effect(during: LatencySummary, outside: LatencySummary) -> str:
+    """What a checkpoint did to the p99, as a sentence; says so when there are too few samples to tell."""
+    if not during.count:
+        return ""
+    if during.p99 is None or outside.p99 is None:
+        return (
+            f"Too few samples to compare the p99 while a checkpoint ran ({during.count:,} samples) with the rest "
+            f"({outside.count:,}); each side needs 1,000."
+        )
+    return (
+        f"p99 of records due in seconds in which a checkpoint ran: {wording.milliseconds(during.p99)}; in all other "
+        f"seconds: {wording.milliseconds(outside.p99)}."
+    )
+
+
+def machine_section(files: RunFiles) -> Mapping[str, Any]:
+    """CPU and memory by process, and what the machine did on its own account."""
+    window = files.run.window
+    uses = facts.by_process(files.series, window)
+    courses = facts.process_courses(files.series, window, [one.name for one in uses])
+    hiccups = files.series.single("hiccup_max_ms").between(window.warm_up_start_ms, window.load_end_ms)
+    cores = files.environment.get("cpu_count")
+    return {
+        "uses": uses,
+        "cores": cores,
+        "cpu": plots.plot_cpu(courses, span(files), cores=cores) if courses else None,
+        "hiccups": plots.plot_hiccups(hiccups, window.load_start_ms, span(files)) if len(hiccups.values) else None,
+        "vertices": facts.busy_vertices(files.series, window),
+    }
+
+
+def utilisation(files: RunFiles) -> list[Bar]:
+    """How much of each resource was in use, the one nearest its limit first."""
+    shares = sorted(files.run.bottleneck.utilisation.items(), key=lambda one: (-one[1], one[0]))
+    return [Bar(name=wording.title(name), share=share, text=wording.percent(share)) for name, share in shares]
+
+
+def environment_rows(files: RunFiles) -> Sequence[tuple[str, str]]:
+    """What the run was measured on, as pairs of words; what is not known is left out."""
+    seen = files.environment
+    cores, memory = seen.get("cpu_count"), seen.get("memory_bytes")
+    commit = seen.get("git_commit")
+    rows = (
+        ("Processor", " × ".join(str(part) for part in (cores, seen.get("cpu_model")) if part)),
+        ("Memory", wording.size(memory) if memory else ""),
+        (
+            "System",
+            " · ".join(str(seen[key]) for key in ("operating_system", "kernel", "architecture") if seen.get(key)),
+        ),
+        ("Load before the run", str(seen.get("load_average_1m", ""))),
+        ("Flink", str(seen.get("flink") or "")),
+        ("Java", str(seen.get("java") or "")),
+        ("Connector", ", ".join(f"{name} {version}" for name, version in connector_jars(seen))),
+        ("Python", str(seen.get("python") or "")),
+        ("floodmark", " · commit ".join(str(part) for part in (seen.get("floodmark"), commit and commit[:12]) if part)),
+        ("Packages", ", ".join(f"{name} {version}" for name, version in sorted(seen.get("packages", {}).items()))),
+    )
+    return [row for row in rows if row[1]]
+
+
+def connector_jars(seen: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and version of the connector's jars, without those that only support it."""
+    return [one for one in sorted(seen.get("connector_jars", {}).items()) if one[0].startswith("flink-")]

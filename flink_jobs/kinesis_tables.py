@@ -232,7 +232,7 @@ def _add_tuning_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--sink-flush",
-        default="100ms",
+        default="50ms",
         type=_duration(1),
         dest="sink_flush_ms",
         help="how long an output may wait for its batch to fill",

@@ -73,7 +73,8 @@ class CheckpointCollector:
         try:
             if not self._configuration:
                 self._configuration = self._client.checkpoint_configuration(self._job_id)
-            for told in self._client.checkpoints(self._job_id)["history"]:
+            history = self._client.checkpoints(self._job_id)["history"]
+            for told in sorted(history, key=lambda one: int(one["id"])):
                 self._merge(told)
         except EnvironmentFailedError:
             return

@@ -35,7 +35,7 @@ def submission_failure(said: str) -> str:
     """The best single line in what `flink run` said before it gave up."""
     if cause := root_cause(said):
         return cause
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in said.splitlines() if line.strip() and _PYTHON_EXIT not in line]
     python = [line for line in lines if _PYTHON_LINE.match(line)]
     return (python or lines or ["it said nothing"])[-1][:CAUSE_CHARACTERS_MAX]
 

@@ -171,6 +171,7 @@ class FlinkCluster:
             folder.mkdir(parents=True, exist_ok=True)
         layout.installation.write_library(layout.library)
         write_plugins(layout.plugins, layout.installation.home)
+        layout.write_command()
         self._write_configuration(layout.configuration, {}, log_level="WARN")
         for name, port in self._metrics_ports().items():
             own = {"metrics.reporter.prom.port": str(port)}

@@ -1,5 +1,6 @@
 """The folder of one Flink cluster, and how a Java program of Flink's is started in it."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ class FlinkLayout:
     """Where the parts of a cluster lie.
 
     directory/
+        flink                     Flink's own command line, set up for this cluster: `flink run`, `flink list` …
         lib/ plugins/             links to the jars of the class path and to the plugins
         conf/                     the client's configuration; in it job-manager/, task-manager-1/ … for the processes
         log/                      job-manager.log, task-manager-1.log, submit-….log: all that a process says
@@ -21,6 +23,11 @@ class FlinkLayout:
 
     directory: Path
     installation: FlinkInstallation
+
+    @property
+    def command(self) -> Path:
+        """Flink's own command line, set up for this cluster."""
+        return self.directory / "flink"
 
     @property
     def library(self) -> Path:
@@ -74,6 +81,13 @@ class FlinkLayout:
             "FLINK_LOG_DIR": str(self.log),
             "FLINK_PID_DIR": str(self.scratch),
         }
+
+    def write_command(self) -> None:
+        """Write `command`, for people and their scripts."""
+        exports = [f"export {name}={shlex.quote(value)}\n" for name, value in self.environment().items()]
+        script = shlex.quote(str(self.installation.home / "bin" / "flink"))
+        self.command.write_text(f'#!/bin/sh\n{"".join(exports)}exec bash {script} "$@"\n')
+        self.command.chmod(0o755)
 
     def java_process(
         self, name: str, *, entry: str, configuration: Path, java_options: list[str], arguments: list[str]

@@ -1,0 +1,150 @@
+"""The jobs' options: what they default to, what they refuse, and what they become in Flink SQL."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from floodmark import paths
+
+
+@pytest.fixture
+def kinesis_tables(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(paths.FLINK_JOBS)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    return importlib.import_module("kinesis_tables")
+
+
+@pytest.fixture
+def records(kinesis_tables: ModuleType) -> ModuleType:
+    return importlib.import_module("records")
+
+
+def parse(kinesis_tables: ModuleType, *arguments: str):  # type: ignore[no-untyped-def]  # of a module found at run time
+    return kinesis_tables.parse_options(
+        "A job.", input_stream="in", output_stream="out", job_name="a job", arguments=list(arguments)
+    )
+
+
+def test_the_defaults_are_those_of_the_reference(kinesis_tables: ModuleType) -> None:
+    options = parse(kinesis_tables)
+    assert (options.endpoint, options.region, options.input, options.output) == (None, "us-east-1", "in", "out")
+    assert (options.dead_letter, options.start, options.parallelism) == ("dead-letter-stream", "LATEST", 3)
+    assert (options.checkpoint_interval_ms, options.watermark_delay_ms, options.max_future_ms) == (
+        10_000,
+        5_000,
+        3_600_000,
+    )
+    assert (options.checkpoint_mode, options.state_backend, options.consumer) == ("exactly-once", "heap", "polling")
+
+
+def test_the_region_of_the_environment_counts(kinesis_tables: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert parse(kinesis_tables).region == "eu-central-1"
+    assert parse(kinesis_tables, "--region", "eu-west-1").region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("text", "duration_ms"), [("200ms", 200), ("10s", 10_000), ("1.5s", 1_500), ("5m", 300_000), ("1h", 3_600_000)]
+)
+def test_durations(kinesis_tables: ModuleType, text: str, duration_ms: int) -> None:
+    assert parse(kinesis_tables, "--max-future", text).max_future_ms == duration_ms
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--shards", "3"], "unrecognized arguments"),
+        (["--para", "3"], "unrecognized arguments"),
+        (["--parallelism", "0"], "'0' is not a whole number from 1"),
+        (["--parallelism", "many"], "'many' is not a whole number"),
+        (["--checkpoint-interval", "10"], "'10' is not a duration"),
+        (["--checkpoint-interval", "0s"], "'0s' is less than 10ms"),
+        (["--checkpoint-interval", "-1s"], "expected one argument"),
+        (["--checkpoint-mode", "twice"], "invalid choice: 'twice'"),
+        (["--state-backend", "disk"], "invalid choice: 'disk'"),
+        (["--start", "yesterday"], "LATEST, TRIM_HORIZON or 13 digits"),
+        (["--start", "1700000000"], "LATEST, TRIM_HORIZON or 13 digits"),
+        (["--endpoint", "127.0.0.1:4567"], "is not an address such as"),
+        (["--region", "moon"], "is not an AWS region"),
+        (["--input", "a stream"], "is not a name of 1 to 128 letters"),
+        (["--output", "o" * 129], "is not a name of 1 to 128 letters"),
+        (["--sink-batch", "501"], "from 1 to 500"),
+        (["--consumer-name", "me"], "only --consumer efo has a name"),
+        (["--api", "datastream"], "invalid choice: 'datastream'"),
+        (["--jars", "/nowhere.jar"], "neither a jar nor a folder with jars"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(
+    kinesis_tables: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(kinesis_tables, *arguments)
+    assert caught.value.code == 2
+    assert complaint in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_folder_of_jars_stands_for_the_jars_in_it(kinesis_tables: ModuleType, tmp_path: Path) -> None:
+    folder, single = tmp_path / "folder", tmp_path / "single.jar"
+    folder.mkdir()
+    for path in (folder / "b.jar", folder / "a.jar", folder / "readme.txt", single):
+        path.touch()
+    assert parse(kinesis_tables, "--jars", str(folder), str(single)).jars == [
+        folder / "a.jar",
+        folder / "b.jar",
+        single,
+    ]
+
+
+def test_a_fan_out_consumer_is_named_after_the_job_unless_told(kinesis_tables: ModuleType) -> None:
+    assert parse(kinesis_tables, "--consumer", "efo").consumer_name == "a-job"
+    assert parse(kinesis_tables, "--consumer", "efo", "--consumer-name", "me").consumer_name == "me"
+    assert parse(kinesis_tables).consumer_name is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([], ["'scan.stream.initpos' = 'LATEST'", "'scan.shard.getrecords.intervalmillis' = '200'"]),
+        (["--start", "TRIM_HORIZON"], ["'scan.stream.initpos' = 'TRIM_HORIZON'"]),
+        (
+            ["--start", "1700000000123"],
+            ["'scan.stream.initpos' = 'AT_TIMESTAMP'", "'scan.stream.initpos-timestamp' = '1700000000.123'"],
+        ),
+        (["--endpoint", "http://127.0.0.1:1"], ["'aws.endpoint' = 'http://127.0.0.1:1'"]),
+        (
+            ["--consumer", "efo", "--consumer-name", "me"],
+            ["'scan.stream.recordpublisher' = 'EFO'", "'scan.stream.efo.consumername' = 'me'"],
+        ),
+    ],
+)
+def test_source_options_reach_the_connector(kinesis_tables: ModuleType, arguments: list[str], parts: list[str]) -> None:
+    statement = kinesis_tables.source_table("orders", "record BYTES", parse(kinesis_tables, *arguments))
+    assert [part for part in parts if part not in statement] == []
+    assert "'stream' = 'in'" in statement
+    assert ("aws.endpoint" in statement) is ("--endpoint" in arguments)
+
+
+def test_sink_options_reach_the_connector(kinesis_tables: ModuleType) -> None:
+    options = parse(kinesis_tables, "--sink-flush", "70ms", "--sink-batch", "9", "--sink-in-flight", "3")
+    statement = kinesis_tables.sink_table("alerts", "region STRING", "s", options, partitioned_by="region")
+    for part in (
+        "'sink.flush-buffer.timeout' = '70'",
+        "'sink.batch.max-size' = '9'",
+        "'sink.requests.max-inflight' = '3'",
+        "PARTITIONED BY (region)",
+    ):
+        assert part in statement
+    assert "PARTITIONED BY" not in kinesis_tables.sink_table("alerts", "region STRING", "s", options)
+
+
+def test_a_text_cannot_leave_its_quotes(kinesis_tables: ModuleType) -> None:
+    assert kinesis_tables.literal("it's") == "'it''s'"
+
+
+def test_the_watermark_stays_behind_by_the_delay(kinesis_tables: ModuleType, records: ModuleType) -> None:
+    for text, interval in (("5s", "0 00:00:05.000"), ("250ms", "0 00:00:00.250"), ("26h", "1 02:00:00.000")):
+        statement = records.ORDERS.source("orders", parse(kinesis_tables, "--watermark-delay", text))
+        assert f"event_time - INTERVAL '{interval}' DAY TO SECOND(3)" in statement

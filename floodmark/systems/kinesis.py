@@ -188,7 +188,9 @@ class BotoKinesisClient:
                 with self._translated("look for streams"):
                     self._data.list_streams(Limit=1)
             except KinesisError as error:
-                if not error.transient or self._clock.now_ns() >= deadline_ns:
+                if not error.transient:
+                    raise
+                if self._clock.now_ns() >= deadline_ns:
                     raise EnvironmentFailedError(
                         f"no Kinesis service answered at {self._where} within {timeout_s:g} s: {error.message}",
                         error.remedy or "start one with `floodmark kinesis`, or check the address given by --endpoint",

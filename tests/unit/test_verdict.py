@@ -100,7 +100,11 @@ def test_a_delay_at_the_limit_is_within_it(schedule: LatencySummary) -> None:
 
 
 def test_a_schedule_delay_that_is_no_number_is_unknown() -> None:
-    assert judge(measurement(latency=latency(schedule=NOT_A_NUMBER))).verdict == "UNKNOWN"
+    judgement = judge(measurement(latency=latency(schedule=NOT_A_NUMBER)))
+    assert judgement.verdict == "UNKNOWN"
+    assert judgement.reasons[0].startswith(
+        "The generator fell behind: the 99th percentile of its schedule delay is nan"
+    )
 
 
 @pytest.mark.parametrize(

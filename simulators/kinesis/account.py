@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass, field
 
+from simulators.kinesis.bucket import CallQuota
 from simulators.kinesis.errors import in_use, invalid_argument, limit_exceeded, not_found
-from simulators.kinesis.quota import OFF, CallQuota, Quotas
+from simulators.kinesis.quota import OFF, Quotas
 from simulators.kinesis.record_log import RECORD_OVERHEAD_BYTES
 from simulators.kinesis.shard import Shard
 from simulators.kinesis.stream import Stream
@@ -17,6 +18,9 @@ MEMORY_BYTES_MAX = 1024 * 1024 * 1024
 
 _TRIM_TO_SHARE = 0.98
 """Trimming goes a little further than it must, so that the next put need not trim again."""
+
+_TRIM_BYTES_MAX = 256 * 1024
+"""What one shard gives up before another one is asked, so that what is left is about equally old everywhere."""
 
 _PUT_BYTES_UNCHECKED_MAX = 1024 * 1024
 """Adding up what all shards hold is not worth it after every small put."""
@@ -66,7 +70,8 @@ class Account:
     def delete(self, stream: Stream, now_ms: int) -> None:
         """Remove a stream with all that is in it."""
         stream.begin("DELETING", self.settings.transition_ms, now_ms)
-        self.streams(now_ms)
+        if stream.transition is None:
+            del self._streams[stream.name]
 
     def find(self, name: str | None, arn: str | None, now_ms: int) -> Stream:
         """The stream that a request means by name, by ARN, or by both."""
@@ -138,7 +143,7 @@ class Account:
         while stored > goal:
             oldest = _holding_the_oldest(shards)
             before = oldest.log.stored_bytes
-            oldest.counters.trimmed_by_memory_records += oldest.log.free(stored - goal)
+            oldest.counters.trimmed_by_memory_records += oldest.log.free(min(stored - goal, _TRIM_BYTES_MAX))
             stored -= before - oldest.log.stored_bytes
 
     def _is_gone(self, stream: Stream, now_ms: int) -> bool:

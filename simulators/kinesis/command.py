@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from simulators.kinesis.errors import ListenError, SettingsError
-from simulators.kinesis.quota import load_quotas
+from simulators.kinesis.quota_file import load_quotas
 from simulators.kinesis.server import serve
 from simulators.kinesis.settings import DEFAULT_PORT, HOST, ServerSettings, parse_streams
 

@@ -162,7 +162,12 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def write_port(path: Path, port: int) -> None:
-    """Write the port's number so that a reader sees the whole of it or no file at all."""
+    """Write the port's number so that a reader sees all of it or no file; ListenError if it cannot be written."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(f"{port}\n")
-    part.replace(path)
+    try:
+        part.write_text(f"{port}\n")
+        part.replace(path)
+    except OSError as error:
+        raise ListenError(
+            f"cannot write the port file {path}: {error.strerror}", "name a file in a folder that exists"
+        ) from None

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from simulators.kinesis import sequence
+from simulators.kinesis.bucket import CallQuota, ReadQuota, WriteQuota
 from simulators.kinesis.hashing import HashRange
-from simulators.kinesis.quota import CallQuota, ReadQuota, ShardQuotas, WriteQuota
+from simulators.kinesis.quota import ShardQuotas
 from simulators.kinesis.record_log import RecordLog, RecordSlice
 
 

@@ -3,8 +3,9 @@
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from simulators.kinesis.bucket import CallQuota
 from simulators.kinesis.hashing import HashRange, hash_key_from_number, uniform_ranges
-from simulators.kinesis.quota import CallQuota, Quotas
+from simulators.kinesis.quota import Quotas
 from simulators.kinesis.shard import Shard, shard_id
 
 HOUR_MS = 3_600_000
@@ -55,8 +56,8 @@ class Stream:
         return transition.status if transition and now_ms < transition.due_ms else "ACTIVE"
 
     def begin(self, status: str, duration_ms: int, now_ms: int) -> None:
-        """Begin a change that takes `duration_ms`."""
-        self.transition = Transition(status=status, due_ms=now_ms + duration_ms)
+        """Begin a change that takes `duration_ms`; one that takes no time is over at once."""
+        self.transition = Transition(status=status, due_ms=now_ms + duration_ms) if duration_ms else None
 
     @property
     def shards(self) -> list[Shard]:

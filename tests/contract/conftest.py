@@ -1,0 +1,111 @@
+"""A Kinesis simulator in a process of its own, and clients for it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+START_WAIT_S = 60.0
+STOP_WAIT_S = 20.0
+
+
+@dataclass
+class Simulator:
+    """A running simulator. Its output is in `log`."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, **config: Any) -> Any:
+        return boto3.client(
+            "kinesis",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="any",
+            aws_secret_access_key="any",
+            config=Config(retries={"total_max_attempts": 1}, **config),
+        )
+
+
+StartSimulator = Callable[..., Simulator]
+
+
+def _start(folder: Path, *options: str) -> Simulator:
+    port_file, log = folder / "port", folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "simulators.kinesis", "--port", "0", "--port-file", str(port_file), *options],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
+    deadline = time.monotonic() + START_WAIT_S
+    while not port_file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            _stop(process)
+            pytest.fail(f"the simulator did not start:\n{log.read_text()}")
+        time.sleep(0.05)
+    return Simulator(process, int(port_file.read_text()), log)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_WAIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def start_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSimulator]:
+    """Starts simulators with the options given, and stops them all at the end."""
+    started: list[Simulator] = []
+
+    def start(*options: str) -> Simulator:
+        simulator = _start(tmp_path_factory.mktemp("simulator"), *options)
+        started.append(simulator)
+        return simulator
+
+    yield start
+    for simulator in started:
+        _stop(simulator.process)
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """One simulator without quotas for all tests of a file; each test makes its own streams."""
+    one = _start(tmp_path_factory.mktemp("simulator"), "--quotas", "off")
+    yield one
+    _stop(one.process)
+
+
+@pytest.fixture
+def stream(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A stream of two shards, made for one test."""
+    client = simulator.client()
+    name = f"stream-{abs(hash(request.node.nodeid))}"
+    client.create_stream(StreamName=name, ShardCount=2)
+    yield name
+    client.delete_stream(StreamName=name)
+    client.close()
+
+
+@pytest.fixture
+def kinesis(simulator: Simulator) -> Iterator[Any]:
+    """A boto3 client that tries once."""
+    client = simulator.client()
+    yield client
+    client.close()

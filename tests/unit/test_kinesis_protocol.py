@@ -1,0 +1,108 @@
+"""Both encodings: what is built from fragments is what a plain encoder makes of the same answer."""
+
+import base64
+import json
+from array import array
+from typing import Any
+
+import cbor2
+import pytest
+
+from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.protocol import CBOR, JSON, EpochMs, Protocol, Refused
+from simulators.kinesis.record_log import RecordSlice
+
+SIZES = [0, 1, 23, 24, 255, 256, 65_535, 65_536]
+KEYS = ["k", 'quote " backslash \\ newline \n', "é" * 30, "😀" * 64, "x" * 256, "\x00\x1f", "a" * 23, "a" * 24]
+
+
+def _slice() -> RecordSlice:
+    data = [bytes([index]) * size for index, size in enumerate(SIZES)]
+    arrivals = array("q", [1_800_000_000_000 + index * 7 for index in range(len(SIZES))])
+    return RecordSlice(5, [key.encode() for key in KEYS], data, arrivals, 0)
+
+
+NUMBERS = [2**185 + index for index in range(len(SIZES))]
+
+
+def test_records_in_json() -> None:
+    answer = json.loads(JSON.encode_records(_slice(), NUMBERS, {"MillisBehindLatest": 3, "NextShardIterator": "i"}))
+    assert answer["Records"] == [
+        {
+            "SequenceNumber": str(number),
+            "ApproximateArrivalTimestamp": arrived_ms / 1000,
+            "Data": base64.b64encode(data).decode(),
+            "PartitionKey": key,
+        }
+        for number, arrived_ms, data, key in zip(NUMBERS, _slice().arrivals_ms, _slice().data, KEYS, strict=True)
+    ]
+    assert (answer["MillisBehindLatest"], answer["NextShardIterator"]) == (3, "i")
+
+
+def test_records_in_cbor() -> None:
+    raw = CBOR.encode_records(_slice(), NUMBERS, {"MillisBehindLatest": 3, "NextShardIterator": "i"})
+    answer = cbor2.loads(raw, semantic_decoders={1: lambda value, _immutable: ("ms", value)})
+    assert answer["Records"] == [
+        {
+            "SequenceNumber": str(number),
+            "ApproximateArrivalTimestamp": ("ms", arrived_ms),
+            "Data": data,
+            "PartitionKey": key,
+        }
+        for number, arrived_ms, data, key in zip(NUMBERS, _slice().arrivals_ms, _slice().data, KEYS, strict=True)
+    ]
+    assert (answer["MillisBehindLatest"], answer["NextShardIterator"]) == (3, "i")
+
+
+@pytest.mark.parametrize("protocol", [JSON, CBOR], ids=["json", "cbor"])
+def test_no_records_and_many(protocol: Protocol) -> None:
+    empty: Any = protocol.decode(protocol.encode_records(RecordSlice(1), [], {"MillisBehindLatest": 0}))
+    assert empty == {"Records": [], "MillisBehindLatest": 0}
+    many = RecordSlice(1, [b"k"] * 70_000, [b"d"] * 70_000, array("q", [1_800_000_000_000] * 70_000), 0)
+    decoded: Any = protocol.decode(protocol.encode_records(many, [2**185] * 70_000, {"MillisBehindLatest": 0}))
+    assert len(decoded["Records"]) == 70_000
+
+
+@pytest.mark.parametrize("protocol", [JSON, CBOR], ids=["json", "cbor"])
+@pytest.mark.parametrize("count", [1, 23, 24, 300])
+def test_put_results(protocol: Protocol, count: int) -> None:
+    results = [
+        Refused("Some", 'message "x"') if index % 3 == 0 else ("shardId-000000000001", 2**185 + index)
+        for index in range(count)
+    ]
+    failed = sum(isinstance(one, Refused) for one in results)
+    assert protocol.decode(protocol.encode_put_results(results, failed)) == {
+        "FailedRecordCount": failed,
+        "Records": [
+            {"ErrorCode": "Some", "ErrorMessage": 'message "x"'}
+            if isinstance(one, Refused)
+            else {"SequenceNumber": str(one[1]), "ShardId": one[0]}
+            for one in results
+        ],
+    }
+
+
+def test_timestamps_and_blobs_in_plain_answers() -> None:
+    answer = {"At": EpochMs(1_800_000_000_123), "Data": b"\x00\x01"}
+    assert json.loads(JSON.encode(answer)) == {"At": 1_800_000_000.123, "Data": "AAE="}
+    raw = CBOR.encode(answer)
+    assert b"\xc1\x1b" + (1_800_000_000_123).to_bytes(8, "big") in raw
+    assert CBOR.decode(raw) == {"At": 1_800_000_000.123, "Data": b"\x00\x01"}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "body"),
+    [
+        (JSON, b""),
+        (JSON, b"{"),
+        (JSON, b"\xff"),
+        (JSON, b'{"a": "\\ud800"}'),
+        (CBOR, b""),
+        (CBOR, b"\xa1"),
+        (CBOR, b"\x1c"),
+    ],
+)
+def test_what_cannot_be_read_is_a_serialization_exception(protocol: Protocol, body: bytes) -> None:
+    with pytest.raises(ServiceError) as caught:
+        protocol.decode(body)
+    assert caught.value.type == "SerializationException"

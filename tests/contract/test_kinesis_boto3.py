@@ -139,8 +139,8 @@ def test_long_lists_come_in_pages(kinesis: Any) -> None:
             ("put_records", {"Records": [{"Data": b"", "PartitionKey": "k" * 257}]}),
             "ValidationException",
             (
-                "'records.1.member.partitionKey' failed to satisfy constraint: Member must have length less than or equal "
-                "to 256"
+                "'records.1.member.partitionKey' failed to satisfy constraint: Member must have length less than "
+                "or equal to 256"
             ),
         ),
         (

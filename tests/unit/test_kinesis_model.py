@@ -72,8 +72,8 @@ def test_wrong_types_cannot_be_read(action: str, request_: object, message: str)
             "CreateStream",
             {"StreamName": "a b"},
             (
-                "Value 'a b' at 'streamName' failed to satisfy constraint: Member must satisfy regular expression pattern: "
-                "[a-zA-Z0-9_.-]+"
+                "Value 'a b' at 'streamName' failed to satisfy constraint: "
+                "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
             ),
         ),
         ("CreateStream", {"StreamName": "x", "Tags": {"": "v"}}, "Member must have length greater than or equal to 1"),

@@ -4,13 +4,14 @@ A ledger is a folder with two files a worker: `manifest-<worker>.json`, from whi
 made again, and `entries-<worker>.ledger`, which says when each was sent and how that ended.
 """
 
-from floodmark.ledger.columns import Outcome
+from floodmark.ledger.columns import SEQUENCE_CHARACTERS_MAX, Outcome
 from floodmark.ledger.entries import Entries, read_entries
 from floodmark.ledger.follower import LedgerFollower, LedgerProgress
 from floodmark.ledger.manifest import Manifest, read_manifest, read_manifests
 from floodmark.ledger.writer import LedgerWriter, Standing, require_no_ledger
 
 __all__ = [
+    "SEQUENCE_CHARACTERS_MAX",
     "Entries",
     "LedgerFollower",
     "LedgerProgress",

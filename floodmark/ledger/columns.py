@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-SEQUENCE_DIGITS = 56
+SEQUENCE_CHARACTERS_MAX = 56
+"""The service's sequence numbers have 56 digits."""
+
 SEQUENCE_TYPE = np.dtype("S56")
 SHARDS_MAX = 32_767
 
@@ -129,7 +131,7 @@ def _pack_deltas(column: Array) -> bytes:
 
 
 def _encode_sequences(sequence: Array, shard: Array) -> bytes:
-    digits = sequence.view(np.uint8).reshape(len(sequence), SEQUENCE_DIGITS) - ord("0")
+    digits = sequence.view(np.uint8).reshape(len(sequence), SEQUENCE_CHARACTERS_MAX) - ord("0")
     present = shard >= 0
     if not (digits[present] <= 9).all():  # not the form of the service: some emulators count from one
         return bytes((_RAW,)) + sequence.tobytes()
@@ -145,9 +147,9 @@ def _encode_sequences(sequence: Array, shard: Array) -> bytes:
 
 def _decode_sequences(reader: _Reader, shard: Array) -> npt.NDArray[np.bytes_]:
     if reader.take(1)[0] == _RAW:
-        return np.frombuffer(reader.take(reader.count * SEQUENCE_DIGITS), SEQUENCE_TYPE)
+        return np.frombuffer(reader.take(reader.count * SEQUENCE_CHARACTERS_MAX), SEQUENCE_TYPE)
     order = np.argsort(shard, kind="stable")
-    digits = np.empty((reader.count, SEQUENCE_DIGITS), np.uint8)
+    digits = np.empty((reader.count, SEQUENCE_CHARACTERS_MAX), np.uint8)
     start = 0
     for width in _DIGITS_A_LIMB:
         limb = np.empty(reader.count, np.int64)

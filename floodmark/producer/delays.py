@@ -1,0 +1,38 @@
+"""Schedule delays as they happen, for those who watch; the exact ones are worked out from the ledger."""
+
+import numpy as np
+import numpy.typing as npt
+
+_BUCKETS_AN_OCTAVE = 32
+_BUCKETS = 32 * _BUCKETS_AN_OCTAVE
+_NANOSECONDS_PER_MICROSECOND = 1000
+_MICROSECONDS_PER_MILLISECOND = 1000
+
+
+class DelayHistogram:
+    """Counts delays in buckets that are 2.2 % wide, from 1 µs to 71 minutes."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(_BUCKETS, np.int64)
+        self._max_ns = 0
+
+    def add(self, delays_ns: npt.NDArray[np.int64]) -> None:
+        """Count some delays; what is below 1 µs, as after a clock that was set back, counts as 1 µs."""
+        if len(delays_ns):
+            microseconds = np.maximum(delays_ns // _NANOSECONDS_PER_MICROSECOND, 1)
+            buckets = (np.log2(microseconds) * _BUCKETS_AN_OCTAVE).astype(np.int64)
+            np.add.at(self._counts, np.minimum(buckets, _BUCKETS - 1), 1)
+            self._max_ns = max(self._max_ns, int(delays_ns.max()))
+
+    def percentile_ms(self, percentile: float) -> float:
+        """The upper edge of the bucket that the percentile lies in; 0 without any delay."""
+        cumulated = np.cumsum(self._counts)
+        if not cumulated[-1]:
+            return 0.0
+        bucket = int(np.searchsorted(cumulated, cumulated[-1] * percentile / 100))
+        return float(min(2 ** ((bucket + 1) / _BUCKETS_AN_OCTAVE) / _MICROSECONDS_PER_MILLISECOND, self.max_ms))
+
+    @property
+    def max_ms(self) -> float:
+        """The largest delay."""
+        return self._max_ns / _NANOSECONDS_PER_MICROSECOND / _MICROSECONDS_PER_MILLISECOND

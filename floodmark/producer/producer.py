@@ -1,0 +1,250 @@
+"""Sends a schedule of records to a stream, open loop, and accounts for every one of them.
+
+Whoever sends asks for the next batch, waits until there is one, and sends it: threads or greenlets, as many as there
+may be calls in flight. How many they are changes what can be in flight, never what is due.
+
+    while batch := producer.next_batch():
+        producer.send(batch)
+
+Somebody else calls `tick` a few times a second, and `finish` at the end.
+"""
+
+import random
+import threading
+
+from floodmark.clock import Clock
+from floodmark.errors import EnvironmentFailedError, FloodmarkError
+from floodmark.ledger import LedgerWriter, Standing
+from floodmark.producer.batch import Batch, CallResult
+from floodmark.producer.delays import DelayHistogram
+from floodmark.producer.dispatcher import Dispatcher, Over, Wait, backlog_excess
+from floodmark.producer.settings import ProducerSettings
+from floodmark.producer.settlement import NANOSECONDS_PER_MILLISECOND, Settlement, Totals
+from floodmark.producer.transport import Answer, Ending, Request, Transport, fragments
+from floodmark.schedule import NANOSECONDS_PER_SECOND, Profile
+from simulators.traffic import Traffic
+
+NAP_S = 0.02
+"""A sender that waits looks up this often: a record that is to be tried again may have become the next one."""
+
+
+class Producer:
+    """One worker's producer for one load. Safe for threads and greenlets.
+
+    `failure` is the error that ended it early, if one did; `void_reason` says why the load that was sent is not the one
+    that was asked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        traffic: Traffic,
+        profile: Profile,
+        settings: ProducerSettings,
+        transport: Transport,
+        ledger: LedgerWriter,
+        start_ns: int,
+        clock: Clock,
+        randomness: random.Random,
+    ) -> None:
+        self._traffic = traffic
+        self._settings = settings
+        self._transport = transport
+        self._ledger = ledger
+        self._clock = clock
+        self._dispatcher = Dispatcher(profile, settings, start_ns)
+        self._settlement = Settlement(self._dispatcher, ledger, settings, randomness)
+        self._drain_ns = round(settings.drain_timeout_s * NANOSECONDS_PER_SECOND)
+        self._offered_end = profile.total
+        self._deadline_ns = start_ns + int(profile.due_offsets_ns(profile.total - 1, 1)[0]) + self._drain_ns
+        self._in_flight: set[Batch] = set()
+        self._delays = DelayHistogram()
+        self._turn = threading.Lock()
+        self._state = threading.RLock()
+        self._finishing = threading.Lock()
+        self._closed = False
+        self._stopped_early = False
+        self.void_reason = ""
+        self.failure: FloodmarkError | None = None
+
+    @property
+    def totals(self) -> Totals:
+        """What became of the records so far."""
+        return self._settlement.totals
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is due, in flight or waiting any more, or the time for it has run out."""
+        with self._state:
+            drained = self._dispatcher.is_over and not self._in_flight
+            return self._closed or drained or self._clock.now_ns() >= self._deadline_ns
+
+    def next_batch(self) -> Batch | None:
+        """Wait for the next batch; None when there will be none. One sender waits for it, the others for their turn."""
+        with self._turn:
+            while True:
+                now_ns = self._clock.now_ns()
+                step = self._next_step(now_ns)
+                if not isinstance(step, Wait):
+                    return step
+                self._clock.sleep(min((step.until_ns - now_ns) / NANOSECONDS_PER_SECOND, NAP_S))
+
+    def send(self, batch: Batch) -> CallResult:
+        """Make the call, once, and settle each record: accepted, to be tried again, or given up.
+
+        Never raises for what the service does. What fails on this machine (disk, credentials) ends the producer, see
+        `failure`. When the caller is killed meanwhile, the records are settled by whether they were sent.
+        """
+        try:
+            request = self._prepare(batch)
+            sent_ns = self._clock.now_ns()
+            if batch.fresh:
+                self._ledger.intend(batch.first_index, batch.fresh, sent_ns)
+            batch.sent_ns = sent_ns
+            answer = self._transport.send(request)
+        except FloodmarkError as error:
+            self._fail(error, at_once=True)
+            self._abandon(batch)
+            return CallResult(ending=Ending.REFUSED, records=len(batch), failed=len(batch), detail=error.message)
+        except BaseException:
+            self._abandon(batch)
+            raise
+        return self._settle(batch, answer)
+
+    def tick(self) -> Standing:
+        """Write what is known to the ledger, and see whether the backlog is past its limit."""
+        with self._state:
+            now_ns = self._clock.now_ns()
+            standing = self._standing(now_ns)
+            if not self._closed:
+                self._check_backlog(now_ns)
+                self._flush(standing)
+            return standing
+
+    def stop(self) -> None:
+        """End the schedule now: what is due is still sent, within the drain time; what is not due is not offered."""
+        with self._state:
+            now_ns = self._clock.now_ns()
+            if self._closed or self.void_reason or self._dispatcher.is_over:
+                return
+            self._stopped_early = True
+            self._deadline_ns = min(self._deadline_ns, now_ns + self._drain_ns)
+            self._offered_end = max(self._dispatcher.next_index, self._dispatcher.due(now_ns))
+            self._dispatcher.end_at(self._offered_end)
+
+    def give_up(self) -> None:
+        """Wait for nothing any more; `finish` then settles what is left."""
+        with self._state:
+            self._deadline_ns = min(self._deadline_ns, self._clock.now_ns())
+
+    def finish(self) -> Totals:
+        """Wait until everything is sent and answered, or the time for it has run out, and close the ledger.
+
+        What is in flight then is unknown, what waits for another try has failed, what was not sent is missed. A second
+        call waits for the first and does nothing.
+        """
+        with self._finishing:
+            while not self.is_over:
+                self._clock.sleep(NAP_S / 2)
+            with self._state:
+                if not self._closed:
+                    self._close()
+        return self.totals
+
+    def _next_step(self, now_ns: int) -> Batch | Wait | None:
+        with self._state:
+            if self._closed or now_ns >= self._deadline_ns:
+                return None
+            step = self._dispatcher.next(now_ns)
+            if isinstance(step, Over):
+                return Wait(now_ns + round(NAP_S * NANOSECONDS_PER_SECOND)) if self._in_flight else None
+            if isinstance(step, Batch):
+                self._in_flight.add(step)
+            return step
+
+    def _prepare(self, batch: Batch) -> Request:
+        fresh = self._traffic.records(batch.first_index, batch.intended_ns // NANOSECONDS_PER_MILLISECOND)
+        batch.fragments = [*(record.fragment for record in batch.retries), *fragments(fresh.keys, fresh.values)]
+        return self._transport.prepare(batch.fragments)
+
+    def _settle(self, batch: Batch, answer: Answer) -> CallResult:
+        now_ns = self._clock.now_ns()
+        with self._state:
+            self._delays.add(batch.sent_ns - batch.intended_ns)
+            if batch not in self._in_flight:  # given up while the answer was on its way
+                return CallResult(ending=Ending.UNANSWERED, records=len(batch), unknown=len(batch), detail="given up")
+            self._in_flight.remove(batch)
+            result = self._settlement.settle(batch, answer, now_ns)
+            if answer.ending is Ending.REFUSED:
+                self._fail(_refusal(answer.detail), at_once=False)
+            self._check_ledger()
+            return result
+
+    def _abandon(self, batch: Batch) -> None:
+        with self._state:
+            if batch in self._in_flight:
+                self._in_flight.remove(batch)
+                self._settlement.abandon(batch)
+                self._check_ledger()
+
+    def _check_backlog(self, now_ns: int) -> None:
+        if not self.void_reason and (excess := backlog_excess(self._dispatcher, self._settings, now_ns)):
+            self._void(excess)
+
+    def _check_ledger(self) -> None:
+        if self._settlement.ledger_error:
+            self._fail(self._settlement.ledger_error, at_once=True)
+
+    def _void(self, reason: str) -> None:
+        """Take no new records: the rest of the schedule is missed. What is in flight or waits is still seen through."""
+        self.void_reason = self.void_reason or reason
+        self._dispatcher.end_at(self._dispatcher.next_index)
+        self._deadline_ns = min(self._deadline_ns, self._clock.now_ns() + self._drain_ns)
+
+    def _fail(self, error: FloodmarkError, *, at_once: bool) -> None:
+        with self._state:
+            self.failure = self.failure or error
+            self._void(error.message)
+            if at_once:
+                self.give_up()
+
+    def _flush(self, standing: Standing) -> None:
+        try:
+            self._ledger.flush(standing)
+        except EnvironmentFailedError as error:
+            self._fail(error, at_once=True)
+
+    def _standing(self, now_ns: int) -> Standing:
+        return Standing(
+            now_ns=now_ns,
+            due=max(self._dispatcher.due(now_ns), self._dispatcher.next_index),
+            taken=self._dispatcher.next_index,
+            retrying=self._dispatcher.retrying,
+            throttled=self.totals.throttled,
+            schedule_delay_p99_ms=self._delays.percentile_ms(99),
+            schedule_delay_max_ms=self._delays.max_ms,
+        )
+
+    def _close(self) -> None:
+        for batch in list(self._in_flight):
+            self._abandon(batch)
+        self._settlement.give_up(self._dispatcher.drop_retries())
+        self._settlement.miss(self._dispatcher.next_index, self._offered_end - self._dispatcher.next_index)
+        if self.totals.missed and not self.void_reason:
+            self.void_reason = f"{self.totals.missed} records were due and could not be sent in time"
+        now_ns = self._clock.now_ns()
+        self._flush(self._standing(now_ns))
+        self._check_ledger()
+        try:
+            self._ledger.close(now_ns=now_ns, void_reason=self.void_reason, stopped_early=self._stopped_early)
+        except EnvironmentFailedError as error:
+            self._fail(error, at_once=True)
+        self._closed = True
+        self._transport.close()
+
+
+def _refusal(detail: str) -> EnvironmentFailedError:
+    return EnvironmentFailedError(
+        f"the service refused the records: {detail}",
+        "check that the stream exists there, and the credentials and permissions if it asks for any",
+    )

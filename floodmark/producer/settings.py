@@ -1,0 +1,32 @@
+"""How the producer batches, retries and gives up. Defaults are explained where they stand."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+BATCH_RECORDS_MAX = 500
+"""What one PutRecords takes, by the service's quotas."""
+
+
+class ProducerSettings(BaseModel):
+    """Limits of the producer; each is a bound on memory, on time, or on both."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch_records: int = Field(default=BATCH_RECORDS_MAX, ge=1, le=BATCH_RECORDS_MAX)
+    linger_ms: float = Field(default=5.0, ge=0, le=10_000, allow_inf_nan=False)
+    """How long the first record of a batch may wait for others: the price of fewer calls, paid in schedule delay."""
+    senders: int = Field(default=8, ge=1, le=256)
+    """Calls in flight at most; at 5 ms a batch, eight of them bear answers that take 40 ms."""
+    retry_deadline_s: float = Field(default=10.0, ge=0, le=600, allow_inf_nan=False)
+    """A record that is still refused this long after it was first sent has failed."""
+    backoff_first_ms: float = Field(default=50.0, gt=0, le=60_000)
+    backoff_max_ms: float = Field(default=1000.0, gt=0, le=60_000)
+    """A shard's quota is renewed within a second, so waiting for longer serves nobody."""
+    retrying_records_max: int = Field(default=100_000, ge=BATCH_RECORDS_MAX)
+    """With this many records waiting for another try no new ones are taken, and the backlog grows instead."""
+    backlog_limit_s: float = Field(default=30.0, gt=0, le=3600, allow_inf_nan=False)
+    backlog_limit_records: int = Field(default=5_000_000, ge=1)
+    """Past either, the load is void: what is measured then is no longer the schedule that was asked for."""
+    drain_timeout_s: float = Field(default=10.0, ge=0, le=600, allow_inf_nan=False)
+    """How long what is due or in flight may still take once the schedule is over, or the load is stopped."""
+    resend_unknown: bool = False
+    """Whether records are sent again of which nobody can say that they arrived; they may then be there twice."""

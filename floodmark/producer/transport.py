@@ -1,0 +1,82 @@
+"""What the producer asks of the way to the service: one PutRecords call, in two steps, and every way it can end."""
+
+import binascii
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+import orjson
+
+THROTTLING_CODES = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "LimitExceededException",
+        "ThrottlingException",
+        "KMSThrottlingException",
+        "RequestLimitExceeded",
+        "Throttling",
+    }
+)
+
+
+class Ending(Enum):
+    """How a call ended, as far as the whole of it goes."""
+
+    ANSWERED = "answered"
+    """Record by record, see `Answer.records`."""
+    THROTTLED = "throttled"
+    """Refused whole for a quota; nothing was stored."""
+    UNAVAILABLE = "unavailable"
+    """Never sent, or refused whole by a service in trouble; nothing was stored."""
+    REFUSED = "refused"
+    """Refused for good: a missing stream, wrong credentials, a malformed request. Another try would end alike."""
+    UNANSWERED = "unanswered"
+    """Sent, and no answer that can be read came back: each record may be in the stream or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a call ended.
+
+    If it was answered, `shards` and `sequences` say where each record of the request lies, and `errors` gives the
+    service's error code by position for those that it refused, whose places in the other two are empty strings.
+    Otherwise `detail` says what happened.
+    """
+
+    ending: Ending
+    shards: Sequence[str] = ()
+    sequences: Sequence[str] = ()
+    errors: Mapping[int, str] = field(default_factory=dict)
+    detail: str = ""
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A signed call, ready to be sent."""
+
+    body: bytes
+    headers: dict[str, str]
+    records: int
+
+
+class Transport(Protocol):
+    """The way to one stream."""
+
+    def prepare(self, fragments: Sequence[bytes]) -> Request:
+        """A call with these records, each as `fragments` made it. EnvironmentFailedError without credentials."""
+
+    def send(self, request: Request) -> Answer:
+        """Make the call, once. Never raises for what the service or the network does."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+def fragments(keys: Iterable[str], values: Iterable[bytes]) -> list[bytes]:
+    """Records as they stand in the body of a call."""
+    return [
+        b'{"Data":"%b","PartitionKey":%b}' % (binascii.b2a_base64(value, newline=False), orjson.dumps(key))
+        for key, value in zip(keys, values, strict=True)
+    ]

@@ -25,7 +25,7 @@ SHARD_READ_BYTES_PER_SECOND = 2 * MIB
 class _Resource:
     """A resource, the metric that tells its use, and its limit in the metric's unit (0: nobody knows).
 
-    `label` adds up the series of that process, or of all that are numbered behind that name (`task-manager-1`);
+    `label` adds up the series of that process, or of all that are numbered behind that name (`Flink task-manager-1`);
     without it, the series with the highest mean counts.
     """
 
@@ -87,7 +87,7 @@ def _processors(cpu_count: int | None) -> Iterator[_Resource]:
     limits = (
         ("generator", "generator", 1.0),
         ("simulator", "simulator", 1.0),
-        ("taskmanager", "task-manager", float(cpu_count or 0)),
+        ("taskmanager", "Flink task-manager", float(cpu_count or 0)),
     )
     for name, label, limit in limits:
         yield _Resource(

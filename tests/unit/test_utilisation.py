@@ -61,11 +61,11 @@ def measured(*samples: tuple[int, str, str, float], cpu_count: int | None = 4) -
         ("process_cpu_cores", "simulator", 0.25, "simulator_cpu", 0.25, "the simulator used 0.25 of 1 processors"),
         (
             "process_cpu_cores",
-            "task-manager-1",
+            "Flink task-manager-1",
             2.0,
             "taskmanager_cpu",
             0.5,
-            "the task-manager used 2.00 of 4 processors",
+            "the Flink task-manager used 2.00 of 4 processors",
         ),
     ],
 )
@@ -107,6 +107,9 @@ def test_refused_reads_bind_and_unrefused_ones_do_not() -> None:
 
 
 def test_task_managers_add_up_and_have_no_share_of_a_machine_of_unknown_size() -> None:
-    cores = [(1_000, "process_cpu_cores", "task-manager-1", 1.0), (1_000, "process_cpu_cores", "task-manager-2", 2.0)]
+    cores = [
+        (1_000, "process_cpu_cores", "Flink task-manager-1", 1.0),
+        (1_000, "process_cpu_cores", "Flink task-manager-2", 2.0),
+    ]
     assert measured(*cores)["taskmanager_cpu"].share == pytest.approx(0.75)
     assert measured(*cores, cpu_count=None)["taskmanager_cpu"].share is None

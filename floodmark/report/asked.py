@@ -45,10 +45,10 @@ def _load(files: RunFiles) -> Iterator[Row]:
     rate = f"{wording.count(achieved)} records/s{share}" if achieved is not None else wording.MISSING
     yield Row(what="Rate accepted", asked=f"{wording.count(target)} records/s", achieved=rate)
     load_s = (run.window.load_end_ms - run.window.load_start_ms) / 1000
-    asked_s = files.config.get("duration_s")
+    asked_s = files.asked.duration_s
     yield Row(
         what="Load, after the warm-up",
-        asked=wording.seconds(float(asked_s)) if asked_s is not None else wording.MISSING,
+        asked=wording.seconds(asked_s) if asked_s is not None else wording.MISSING,
         achieved=wording.seconds(load_s),
     )
 
@@ -74,7 +74,7 @@ def _outputs(files: RunFiles) -> Iterator[Row]:
 
 
 def _schedule(files: RunFiles) -> Iterator[Row]:
-    limit_ms, summary = files.config.get("schedule_delay_limit_ms"), files.run.latency_ms.schedule
+    limit_ms, summary = files.asked.schedule_delay_limit_ms, files.run.latency_ms.schedule
     name, delay_ms = ("p99", summary.p99) if summary.p99 is not None else ("maximum", summary.max)
     if limit_ms is None:
         return
@@ -89,7 +89,7 @@ def _schedule(files: RunFiles) -> Iterator[Row]:
 
 
 def _checkpoints(files: RunFiles) -> Iterator[Row]:
-    interval_ms, found = files.config.get("checkpoint_interval_ms"), files.run.checkpoints
+    interval_ms, found = files.asked.checkpoint_interval_ms, files.run.checkpoints
     asked = f"every {wording.seconds(interval_ms / 1000)}" if interval_ms else wording.MISSING
     took = f", median {wording.milliseconds(found.duration_ms)}" if found.duration_ms is not None else ""
     achieved = f"{found.completed:,} completed, {found.failed:,} failed{took}"
@@ -98,21 +98,23 @@ def _checkpoints(files: RunFiles) -> Iterator[Row]:
 
 def settings(files: RunFiles) -> list[tuple[str, str]]:
     """Every setting of the run, by name."""
-    return [(name, _shown(value)) for name, value in sorted(files.config.items()) if name not in _NOT_SETTINGS]
+    return [
+        (name, _shown(value)) for name, value in sorted(files.asked.settings().items()) if name not in _NOT_SETTINGS
+    ]
 
 
 def command(files: RunFiles) -> str:
     """The command that makes this run again: as it was typed, or put together from the settings."""
-    typed = files.config.get("command")
-    if isinstance(typed, str) and typed:
-        return typed
+    if files.asked.command:
+        return files.asked.command
+    known = files.asked.settings()
     words = ["floodmark", "run", files.run.scenario]
     for name, (option, unit) in _OPTIONS.items():
-        if name in files.config:
-            words += [option, f"{_shown(files.config[name])}{unit}"]
-    for slo in files.config.get("slos", ()):
-        words += ["--slo", str(slo)]
-    return shlex.join(words) if files.config else ""
+        if name in known:
+            words += [option, f"{_shown(known[name])}{unit}"]
+    for slo in files.asked.slos:
+        words += ["--slo", slo]
+    return shlex.join(words) if known else ""
 
 
 def _shown(value: Any) -> str:

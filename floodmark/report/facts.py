@@ -1,16 +1,17 @@
-"""Figures that the report needs and `run.json` does not hold: by second, by shard, by process, by checkpoint.
+"""Figures that the report needs and `run.json` does not hold: by shard, by process, by checkpoint.
 
 All of them are pure functions of the files. Times are seconds since the load began, negative in the warm-up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from floodmark.latency import LatencyInterval, merge, samples_needed, summarise
+from floodmark.checkpoints import CheckpointRecord
+from floodmark.latency import LatencyInterval, merge, summarise
 from floodmark.run import STAGES, LatencySummary, Window
 from floodmark.timeseries import Series, TimeSeries
 
@@ -24,34 +25,17 @@ RATE_LAG_MS = 500
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LatencyOverTime:
-    """End-to-end latency as it went: p50 and maximum of each second, p99 of stretches with enough samples for one.
-
-    `p99_edges_s` has one element more than `p99_ms`; both are empty when no stretch is long enough.
-    """
-
-    seconds: Floats
-    p50_ms: Floats
-    max_ms: Floats
-    p99_edges_s: Floats
-    p99_ms: Floats
-
-    @property
-    def stretch_s(self) -> float:
-        """How long the stretches of the p99 are."""
-        return float(self.p99_edges_s[1] - self.p99_edges_s[0]) if len(self.p99_edges_s) else 0.0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """One checkpoint as Flink tells it."""
+    """One checkpoint. `alignment_ms`: the longest that a subtask waited for the barriers of all its inputs."""
 
     number: int
-    status: str
+    failed: bool
     start_s: float
     duration_ms: float
     size_bytes: int | None
+    alignment_ms: float | None
+    failure: str
 
     @property
     def end_s(self) -> float:
@@ -95,62 +79,21 @@ def stage_histograms(intervals: Sequence[LatencyInterval], window: Window) -> di
     return {stage: histogram for stage, histogram in merged.items() if histogram.get_total_count()}
 
 
-def latency_over_time(intervals: Sequence[LatencyInterval], window: Window) -> LatencyOverTime:
-    """What `LatencyOverTime` describes, from the warm-up to the end of the load."""
-    chosen = [
-        one
-        for one in intervals
-        if one.stage == "end_to_end" and one.histogram.get_total_count() and one.start_ms < window.load_end_ms
-    ]
-    stretch_s = _stretch_s([one.histogram.get_total_count() for one in chosen])
-    edges_s, p99_ms = _stretches(within_load(chosen, window, "end_to_end"), window, stretch_s)
-    return LatencyOverTime(
-        seconds=np.array([(one.start_ms - window.load_start_ms) / 1000 for one in chosen], np.float64),
-        p50_ms=np.array([one.histogram.get_value_at_percentile(50) for one in chosen], np.float64),
-        max_ms=np.array([one.histogram.get_max_value() for one in chosen], np.float64),
-        p99_edges_s=edges_s,
-        p99_ms=p99_ms,
-    )
-
-
-def _stretch_s(counts: Sequence[int]) -> int:
-    """The shortest whole number of seconds in which a typical stretch has ten samples beyond its p99."""
-    typical = float(np.median(counts)) if counts else 0.0
-    return max(1, int(np.ceil(samples_needed(99) * 1.05 / typical))) if typical else 0
-
-
-def _stretches(load: Sequence[LatencyInterval], window: Window, stretch_s: int) -> tuple[Floats, Floats]:
-    """Edges of the stretches, and the p99 of each: NaN, which draws nothing, where samples are too few."""
-    length_s = (window.load_end_ms - window.load_start_ms) / 1000
-    count = int(length_s // stretch_s) if stretch_s else 0
-    if count < 3:  # fewer are no course of time
-        return np.empty(0), np.empty(0)
-    edges_s = np.arange(count + 1, dtype=np.float64) * stretch_s
-    parts: list[list[Any]] = [[] for _ in range(count)]
-    for one in load:
-        index = int((one.start_ms - window.load_start_ms) / 1000 // stretch_s)
-        if index < count:
-            parts[index].append(one.histogram)
-    p99 = [summarise(merge(part)).p99 for part in parts]
-    return edges_s, np.array([np.nan if value is None else value for value in p99])
-
-
-def checkpoints(document: Mapping[str, Any], window: Window) -> list[Checkpoint]:
-    """The finished checkpoints in the history that Flink's REST API gives, oldest first, savepoints left out."""
-    found = []
-    for one in document.get("history", ()):
-        if one.get("is_savepoint") or one.get("status") not in {"COMPLETED", "FAILED"}:
-            continue
-        size = one.get("checkpointed_size") if one["status"] == "COMPLETED" else None
-        found.append(
-            Checkpoint(
-                number=int(one.get("id", 0)),
-                status=one["status"],
-                start_s=(one["trigger_timestamp"] - window.load_start_ms) / 1000,
-                duration_ms=float(max(0, one.get("end_to_end_duration") or 0)),
-                size_bytes=None if size is None else int(size),
-            )
+def checkpoints(records: Iterable[CheckpointRecord], window: Window) -> list[Checkpoint]:
+    """The checkpoints that ended, oldest first; savepoints are left out."""
+    found = [
+        Checkpoint(
+            number=one.id,
+            failed=one.status == "FAILED",
+            start_s=(one.trigger_timestamp_ms - window.load_start_ms) / 1000,
+            duration_ms=float(one.end_to_end_duration_ms),
+            size_bytes=one.checkpointed_size_bytes if one.status == "COMPLETED" else None,
+            alignment_ms=one.alignment_ms,
+            failure=one.failure_message or "",
         )
+        for one in records
+        if not one.is_savepoint and one.end_to_end_duration_ms is not None
+    ]
     return sorted(found, key=lambda one: (one.start_s, one.number))
 
 
@@ -211,25 +154,6 @@ def by_process(series: TimeSeries, window: Window) -> list[ProcessUse]:
     return sorted(used, key=lambda one: (-one.cores_mean, one.name))
 
 
-def _load(series: Series, window: Window) -> Floats:
-    return series.between(window.load_start_ms + RATE_LAG_MS, window.load_end_ms + RATE_LAG_MS).values
-
-
-def traffic_by_second(series: TimeSeries, metric: str, window: Window) -> tuple[Floats, Floats]:
-    """Seconds since the load began, and a figure of the ledger for the records due in each of them."""
-    found = series.single(metric).between(window.warm_up_start_ms, window.load_end_ms)
-    return (found.times_ms - window.load_start_ms) / 1000, found.values
-
-
-def process_courses(series: TimeSeries, window: Window, names: Sequence[str]) -> dict[str, tuple[Floats, Floats]]:
-    """Seconds since the load began and CPU cores in use then, for each of the named processes."""
-    courses = {}
-    for name in names:
-        one = series.single("process_cpu_cores", name).between(window.warm_up_start_ms, window.load_end_ms + 1000)
-        courses[name] = ((one.times_ms - RATE_LAG_MS - window.load_start_ms) / 1000, one.values)
-    return courses
-
-
 def busy_vertices(series: TimeSeries, window: Window) -> list[tuple[str, float, float | None]]:
     """Flink's vertices: name, mean share of the time busy, mean share held up by what follows; the busiest first."""
     found = []
@@ -239,3 +163,7 @@ def busy_vertices(series: TimeSeries, window: Window) -> list[tuple[str, float, 
         if len(load):
             found.append((name, float(load.mean()), float(held_up.mean()) if len(held_up) else None))
     return sorted(found, key=lambda one: (-one[1], one[0]))
+
+
+def _load(series: Series, window: Window) -> Floats:
+    return series.between(window.load_start_ms + RATE_LAG_MS, window.load_end_ms + RATE_LAG_MS).values

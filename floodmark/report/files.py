@@ -5,17 +5,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from floodmark import store
+from floodmark.checkpoints import CheckpointDocument, CheckpointRecord
+from floodmark.environment import Environment
 from floodmark.errors import FloodmarkError
 from floodmark.latency import LatencyInterval, read_log
+from floodmark.reconcile import Examples
 from floodmark.run import Run
 from floodmark.timeseries import TimeSeries
 
 EXAMPLES = "examples.json"
-"""The first few outputs that are lost, duplicated or unexpected; see floodmark.reconcile. Need not be there."""
+"""The first few outputs that were lost, duplicated or unexpected. Need not be there."""
 
 _OPTIONAL = (EXAMPLES,)
 _Content = TypeVar("_Content")
+_Document = TypeVar("_Document", bound=BaseModel)
+
+
+class Asked(BaseModel):
+    """What the report says of `config.json` in particular; everything else in it is only listed."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    command: str = ""
+    seed: int | None = None
+    duration_s: float | None = None
+    checkpoint_interval_ms: float | None = None
+    schedule_delay_limit_ms: float | None = None
+    input_stream: str = ""
+    slos: tuple[str, ...] = ()
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting that was written down, by name."""
+        return {name: value for name, value in self.model_dump().items() if name in self.model_fields_set}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +47,12 @@ class RunFiles:
     """What a report is made from. `missing` says of every file that should be there and is not: why."""
 
     run: Run
-    config: dict[str, Any]
-    environment: dict[str, Any]
+    asked: Asked
+    environment: Environment | None
     series: TimeSeries
     intervals: tuple[LatencyInterval, ...]
-    checkpoints: dict[str, Any]
-    examples: dict[str, Any]
+    checkpoints: tuple[CheckpointRecord, ...]
+    examples: Examples
     missing: dict[str, str]
 
     @classmethod
@@ -36,24 +60,33 @@ class RunFiles:
         """Read all there is. Raises what `store.read_run` raises; every other file may be missing."""
         missing: dict[str, str] = {}
 
-        def attempt(name: str, read: Callable[[Path], _Content], otherwise: _Content) -> _Content:
+        def attempt(name: str, read: Callable[[Path], _Content]) -> _Content | None:
+            path = directory / name
             try:
-                return read(directory / name)
+                return read(path)
             except FileNotFoundError:
                 if name not in _OPTIONAL:
                     missing[name] = "it is not in the run directory"
+            except ValidationError as error:
+                first = error.errors()[0]
+                missing[name] = f"it is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}"
             except (FloodmarkError, OSError) as error:
-                missing[name] = getattr(error, "message", str(error)).replace(str(directory / name), "it")
-            return otherwise
+                missing[name] = getattr(error, "message", str(error)).replace(str(path), "it")
+            return None
 
-        nothing: dict[str, Any] = {}
+        run = store.read_run(directory)
+        checkpoints = attempt(store.CHECKPOINTS, _document(CheckpointDocument))
         return cls(
-            run=store.read_run(directory),
-            config=attempt(store.CONFIG, store.read_json, nothing),
-            environment=attempt(store.ENVIRONMENT, store.read_json, nothing),
-            series=attempt(store.TIME_SERIES, TimeSeries.read, TimeSeries()),
-            intervals=tuple(attempt(store.LATENCY, read_log, [])),
-            checkpoints=attempt(store.CHECKPOINTS, store.read_json, nothing),
-            examples=attempt(EXAMPLES, store.read_json, nothing),
+            run=run,
+            asked=attempt(store.CONFIG, _document(Asked)) or Asked(),
+            environment=attempt(store.ENVIRONMENT, _document(Environment)),
+            series=attempt(store.TIME_SERIES, TimeSeries.read) or TimeSeries(),
+            intervals=tuple(attempt(store.LATENCY, read_log) or ()),
+            checkpoints=tuple(checkpoints.checkpoints if checkpoints else ()),
+            examples=attempt(EXAMPLES, _document(Examples)) or Examples(),
             missing=missing,
         )
+
+
+def _document(model: type[_Document]) -> Callable[[Path], _Document]:
+    return lambda path: model.model_validate(store.read_json(path))

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from floodmark.derived_series import ACCEPTED, OFFERED
 from floodmark.errors import ConfigurationError
 from floodmark.latency import PERCENTILES
-from floodmark.report import facts, plots, plots_stages, wording
+from floodmark.report import courses, facts, plots, plots_stages, wording
 from floodmark.report.asked import asked_and_achieved, command, settings
 from floodmark.report.files import RunFiles
 from floodmark.report.weaknesses import weaknesses
@@ -62,6 +62,7 @@ def compose(directory: Path) -> str:
         headline=HEADLINES[files.run.verdict],
         scenario_title=scenario_title(files),
         endpoint=wording.ENDPOINTS[files.run.endpoint_kind],
+        step="second" if courses.step_s(files.run.window) == 1 else wording.seconds(courses.step_s(files.run.window)),
         load_s=(files.run.window.load_end_ms - files.run.window.load_start_ms) / 1000,
         asked=asked_and_achieved(files),
         latency=latency_section(files),
@@ -73,7 +74,7 @@ def compose(directory: Path) -> str:
         environment=environment_rows(files),
         settings=settings(files),
         command=command(files),
-        seed=files.config.get("seed"),
+        seed=files.asked.seed,
     )
 
 
@@ -89,6 +90,7 @@ def span(files: RunFiles) -> plots.Span:
     return plots.Span(
         start_s=(window.warm_up_start_ms - window.load_start_ms) / 1000,
         end_s=max(1.0, (window.load_end_ms - window.load_start_ms) / 1000),
+        step_s=courses.step_s(window),
     )
 
 
@@ -108,13 +110,13 @@ def limit_ms(files: RunFiles) -> float | None:
 def latency_section(files: RunFiles) -> Mapping[str, Any]:
     """Plots where the histograms are there; the table of stages in any case."""
     window = files.run.window
-    over = facts.latency_over_time(files.intervals, window)
-    found = facts.checkpoints(files.checkpoints, window)
+    over = courses.latency_course(files.intervals, window)
+    found = courses.shown_checkpoints(facts.checkpoints(files.checkpoints, window), window)
     histograms = facts.stage_histograms(files.intervals, window)
     whole = files.run.latency_ms.end_to_end
     return {
-        "over_time": plots.plot_latency(over, found, span(files), limit_ms(files)) if len(over.seconds) else None,
-        "stretch_s": int(over.stretch_s),
+        "over_time": plots.plot_latency(over, found, span(files), limit_ms(files)) if len(over.starts_s) else None,
+        "stretch_s": over.stretch_s,
         "distribution": plots_stages.plot_distribution(histograms) if histograms else None,
         "breakdown": plots_stages.plot_breakdown(files.run.latency_ms) if whole.p50 is not None else None,
         "slowest": slowest_part(files),
@@ -139,11 +141,11 @@ def throughput_section(files: RunFiles) -> Mapping[str, Any]:
     """Offered and accepted by second, and how much of each shard's quota was in use."""
     window = files.run.window
     stream = input_stream(files)
-    offered, accepted = (facts.traffic_by_second(files.series, metric, window) for metric in (OFFERED, ACCEPTED))
+    offered, accepted = (courses.course(files.series.single(metric), window) for metric in (OFFERED, ACCEPTED))
     shards = facts.by_shard(files.series, stream, window)
     quota = float(files.run.shards * facts.SHARD_RECORDS_PER_SECOND)
     target = files.run.rate_target_records_per_second
-    seen = len(accepted[0]) or len(offered[0])
+    seen = len(accepted.values) or len(offered.values)
     return {
         "plot": plots.plot_throughput(offered, accepted, span(files), target=target, quota=quota) if seen else None,
         "stream": stream,
@@ -157,7 +159,7 @@ def throughput_section(files: RunFiles) -> Mapping[str, Any]:
 def input_stream(files: RunFiles) -> str:
     """The stream that takes the load."""
     known = SCENARIOS.get(files.run.scenario)
-    return str(files.config.get("input_stream") or (known.input_stream if known else ""))
+    return files.asked.input_stream or (known.input_stream if known else "")
 
 
 def shard_bars(shard: facts.ShardUse) -> list[Bar]:
@@ -181,7 +183,7 @@ def checkpoint_section(files: RunFiles) -> Mapping[str, Any]:
     return {
         "found": found[:CHECKPOINTS_SHOWN_MAX],
         "more": max(0, len(found) - CHECKPOINTS_SHOWN_MAX),
-        "plot": plots.plot_checkpoints(found, shown_span) if found else None,
+        "plot": plots.plot_checkpoints(courses.shown_checkpoints(found, window), shown_span) if found else None,
         "during": during,
         "outside": outside,
         "effect": checkpoint_effect(during, outside),
@@ -207,14 +209,14 @@ def machine_section(files: RunFiles) -> Mapping[str, Any]:
     """CPU and memory by process, and what the machine did on its own account."""
     window = files.run.window
     uses = facts.by_process(files.series, window)
-    courses = facts.process_courses(files.series, window, [one.name for one in uses])
-    hiccups = files.series.single("hiccup_max_ms").between(window.warm_up_start_ms, window.load_end_ms)
-    cores = files.environment.get("cpu_count")
+    processes = courses.process_courses(files.series, window, [one.name for one in uses])
+    hiccups = courses.hiccup_course(files.series, window)
+    cores = files.environment.cpu_count if files.environment else None
     return {
         "uses": uses,
         "cores": cores,
-        "cpu": plots.plot_cpu(courses, span(files), cores=cores) if courses else None,
-        "hiccups": plots.plot_hiccups(hiccups, window.load_start_ms, span(files)) if len(hiccups.values) else None,
+        "cpu": plots.plot_cpu(processes, span(files), cores=cores) if processes else None,
+        "hiccups": plots.plot_hiccups(hiccups, span(files)) if len(hiccups.values) else None,
         "vertices": facts.busy_vertices(files.series, window),
     }
 
@@ -228,26 +230,19 @@ def utilisation(files: RunFiles) -> list[Bar]:
 def environment_rows(files: RunFiles) -> Sequence[tuple[str, str]]:
     """What the run was measured on, as pairs of words; what is not known is left out."""
     seen = files.environment
-    cores, memory = seen.get("cpu_count"), seen.get("memory_bytes")
-    commit = seen.get("git_commit")
+    if seen is None:
+        return ()
+    connector = [one for one in sorted(seen.connector_jars.items()) if one[0].startswith("flink-")]
     rows = (
-        ("Processor", " × ".join(str(part) for part in (cores, seen.get("cpu_model")) if part)),
-        ("Memory", wording.size(memory) if memory else ""),
-        (
-            "System",
-            " · ".join(str(seen[key]) for key in ("operating_system", "kernel", "architecture") if seen.get(key)),
-        ),
-        ("Load before the run", str(seen.get("load_average_1m", ""))),
-        ("Flink", str(seen.get("flink") or "")),
-        ("Java", str(seen.get("java") or "")),
-        ("Connector", ", ".join(f"{name} {version}" for name, version in connector_jars(seen))),
-        ("Python", str(seen.get("python") or "")),
-        ("floodmark", " · commit ".join(str(part) for part in (seen.get("floodmark"), commit and commit[:12]) if part)),
-        ("Packages", ", ".join(f"{name} {version}" for name, version in sorted(seen.get("packages", {}).items()))),
+        ("Processor", " × ".join(str(part) for part in (seen.cpu_count, seen.cpu_model) if part)),
+        ("Memory", wording.size(seen.memory_bytes)),
+        ("System", f"{seen.operating_system} · {seen.kernel} · {seen.architecture}"),
+        ("Load before the run", f"{seen.load_average_1m:g}"),
+        ("Flink", seen.flink),
+        ("Java", seen.java),
+        ("Connector", ", ".join(map(" ".join, connector))),
+        ("Python", seen.python),
+        ("floodmark", seen.floodmark + (f" · commit {seen.git_commit[:12]}" if seen.git_commit else "")),
+        ("Packages", ", ".join(map(" ".join, sorted(seen.packages.items())))),
     )
-    return [row for row in rows if row[1]]
-
-
-def connector_jars(seen: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Name and version of the connector's jars, without those that only support it."""
-    return [one for one in sorted(seen.get("connector_jars", {}).items()) if one[0].startswith("flink-")]
+    return [(name, value) for name, value in rows if value]

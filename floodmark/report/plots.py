@@ -24,8 +24,8 @@ from floodmark.report.canvas import (
     label_ends,
     scale_up,
 )
-from floodmark.report.facts import Checkpoint, Floats, LatencyOverTime
-from floodmark.timeseries import Series
+from floodmark.report.courses import Course, LatencyCourse, with_gaps
+from floodmark.report.facts import Checkpoint
 
 TIME_LABEL = "seconds since the load began"
 PROCESS_COLOURS = (ORANGE, BLUE, GREEN, PURPLE, GOLD, GREY)
@@ -37,18 +37,21 @@ class Span:
 
     start_s: float
     end_s: float
+    step_s: int = 1
+    """How many seconds one point stands for."""
 
 
-def plot_latency(over: LatencyOverTime, found: Sequence[Checkpoint], span: Span, limit_ms: float | None) -> Markup:
+def plot_latency(over: LatencyCourse, found: Sequence[Checkpoint], span: Span, limit_ms: float | None) -> Markup:
     """End-to-end latency: p50 and maximum by second, p99 by stretch, checkpoints and warm-up shaded."""
 
     def paint(figure: Figure, narrow: bool) -> None:
         plot = axes(figure, narrow=narrow)
         _prepare_time(plot, span, narrow)
-        middle_s = over.seconds + 0.5
+        middle_s = over.starts_s + span.step_s / 2
         plot.vlines(middle_s, over.p50_ms, over.max_ms, color="#c9d3dd", linewidth=1.0)
         plot.plot(middle_s, over.max_ms, linestyle="none", marker=".", markersize=3.4, color=GREY)
-        plot.plot(middle_s, over.p50_ms, color=BLUE)
+        line_s, line_ms = with_gaps(over.starts_s, over.p50_ms, span.step_s)
+        plot.plot(line_s + span.step_s / 2, line_ms, color=BLUE)
         if len(over.p99_ms):
             plot.stairs(over.p99_ms, over.p99_edges_s, color=ORANGE, linewidth=1.8, baseline=None)
         _scale_latency(plot, over, limit_ms)
@@ -66,9 +69,9 @@ def plot_latency(over: LatencyOverTime, found: Sequence[Checkpoint], span: Span,
     )
 
 
-def _latency_labels(over: LatencyOverTime, limit_ms: float | None) -> list[tuple[float, str, str]]:
+def _latency_labels(over: LatencyCourse, limit_ms: float | None) -> list[tuple[float, str, str]]:
     labels = []
-    if len(over.seconds):
+    if len(over.starts_s):
         labels += [(float(over.p50_ms[-1]), "p50", BLUE), (float(over.max_ms[-1]), "max", MUTED)]
     known = over.p99_ms[~np.isnan(over.p99_ms)]
     if len(known):
@@ -78,7 +81,7 @@ def _latency_labels(over: LatencyOverTime, limit_ms: float | None) -> list[tuple
     return labels
 
 
-def _scale_latency(plot: Axes, over: LatencyOverTime, limit_ms: float | None) -> None:
+def _scale_latency(plot: Axes, over: LatencyCourse, limit_ms: float | None) -> None:
     """Linear from zero, unless the worst is so far from the median that one of the two could not be seen."""
     values = np.concatenate([over.max_ms, [limit_ms] if limit_ms else []])
     top = float(values.max()) if len(values) else 1.0
@@ -92,25 +95,24 @@ def _scale_latency(plot: Axes, over: LatencyOverTime, limit_ms: float | None) ->
         scale_up(plot, max(10.0, top))
 
 
-def plot_throughput(
-    offered: tuple[Floats, Floats], accepted: tuple[Floats, Floats], span: Span, *, target: float, quota: float
-) -> Markup:
+def plot_throughput(offered: Course, accepted: Course, span: Span, *, target: float, quota: float) -> Markup:
     """Records offered and accepted in each second, against what the shards take in."""
 
     def paint(figure: Figure, narrow: bool) -> None:
         plot = axes(figure, narrow=narrow)
         _prepare_time(plot, span, narrow)
         labels = [(quota, "quota", ORANGE)]
-        for (seconds, values), text, colour in ((accepted, "accepted", BLUE), (offered, "offered", INK)):
-            if len(seconds):
+        for one, text, colour in ((accepted, "accepted", BLUE), (offered, "offered", INK)):
+            if len(one.values):
                 style = {"linestyle": (0, (1, 1.2)), "linewidth": 1.6} if text == "offered" else {"linewidth": 2.0}
-                plot.plot(seconds + 0.5, values, color=colour, **style)
-                labels.append((float(np.median(values)), text, colour))
+                line_s, line = with_gaps(one.starts_s, one.values, span.step_s)
+                plot.plot(line_s + span.step_s / 2, line, color=colour, **style)
+                labels.append((float(np.median(one.values)), text, colour))
         plot.axhline(quota, color=ORANGE, linewidth=1.2)
-        if not len(offered[0]):
+        if not len(offered.values):
             plot.axhline(target, color=INK, linewidth=0.9, linestyle=(0, (5, 3)))
             labels.append((target, "target", INK))
-        tops = [quota, target, *(float(values.max()) for _, values in (offered, accepted) if len(values))]
+        tops = [quota, target, *(float(one.values.max()) for one in (offered, accepted) if len(one.values))]
         scale_up(plot, max(tops))
         plot.set_ylabel("records per second")
         label_ends(plot, labels)
@@ -126,11 +128,12 @@ def plot_checkpoints(found: Sequence[Checkpoint], span: Span) -> Markup:
         _prepare_time(plot, span, narrow)
         width_s = (span.end_s - span.start_s) / (60 if narrow else 110)
         for one in found:
-            failed = one.status == "FAILED"
-            style = {"facecolor": "white", "edgecolor": ORANGE, "hatch": "////"} if failed else {"facecolor": PURPLE}
+            style = (
+                {"facecolor": "white", "edgecolor": ORANGE, "hatch": "////"} if one.failed else {"facecolor": PURPLE}
+            )
             plot.bar(one.start_s, one.duration_ms, width=width_s, align="edge", **style)
             if len(found) <= (8 if narrow else 16):
-                text = "failed" if failed else f"{one.duration_ms:,.0f}"
+                text = "failed" if one.failed else f"{one.duration_ms:,.0f}"
                 plot.annotate(
                     text,
                     (one.start_s + width_s / 2, one.duration_ms),
@@ -138,7 +141,7 @@ def plot_checkpoints(found: Sequence[Checkpoint], span: Span) -> Markup:
                     textcoords="offset points",
                     ha="center",
                     fontsize=8,
-                    color=ORANGE if failed else PURPLE,
+                    color=ORANGE if one.failed else PURPLE,
                 )
         scale_up(plot, max([10.0, *(one.duration_ms * 1.1 for one in found)]), ticks=4)
         plot.set_ylabel("duration (ms)")
@@ -146,20 +149,21 @@ def plot_checkpoints(found: Sequence[Checkpoint], span: Span) -> Markup:
     return draw("checkpoints", "Duration of each checkpoint at the time when it began", paint, height_in=2.0)
 
 
-def plot_cpu(processes: Mapping[str, tuple[Floats, Floats]], span: Span, *, cores: int | None) -> Markup:
+def plot_cpu(processes: Mapping[str, Course], span: Span, *, cores: int | None) -> Markup:
     """CPU in use by each part, one upon the other, against what the machine has."""
 
     def paint(figure: Figure, narrow: bool) -> None:
         plot = axes(figure, narrow=narrow)
         _prepare_time(plot, span, narrow)
-        grid = np.arange(np.floor(span.start_s), np.ceil(span.end_s) + 1)
+        every_s = np.unique(np.concatenate([one.starts_s for one in processes.values()]))
+        grid, _ = with_gaps(every_s, every_s, span.step_s)
         floor = np.zeros(len(grid))
         labels = []
-        for colour, (name, (seconds, used)) in zip(_cycle(len(processes)), processes.items(), strict=True):
+        for colour, (name, one) in zip(_cycle(len(processes)), processes.items(), strict=True):
             # Where a part was not seen, nothing above it can be drawn: NaN leaves a hole and not a zero.
-            seen = dict(zip(np.floor(seconds).tolist(), used.tolist(), strict=True))
-            layer = np.array([seen.get(second, np.nan) for second in grid.tolist()])
-            plot.fill_between(grid + 0.5, floor, floor + layer, color=colour, alpha=0.78, linewidth=0)
+            seen = dict(zip(one.starts_s.tolist(), one.values.tolist(), strict=True))
+            layer = np.array([seen.get(start_s, np.nan) for start_s in grid.tolist()])
+            plot.fill_between(grid + span.step_s / 2, floor, floor + layer, color=colour, alpha=0.78, linewidth=0)
             middle = np.nanmedian(floor + layer / 2) if np.isfinite(floor + layer).any() else 0.0
             labels.append((float(middle), name, colour))
             floor = floor + layer
@@ -174,14 +178,13 @@ def plot_cpu(processes: Mapping[str, tuple[Floats, Floats]], span: Span, *, core
     return draw("cpu", "CPU cores in use by each process over time, stacked", paint, height_in=2.7)
 
 
-def plot_hiccups(hiccups: Series, load_start_ms: int, span: Span) -> Markup:
+def plot_hiccups(hiccups: Course, span: Span) -> Markup:
     """How late, in each second, a thread woke that had asked to sleep for a millisecond."""
 
     def paint(figure: Figure, narrow: bool) -> None:
         plot = axes(figure, narrow=narrow)
         _prepare_time(plot, span, narrow)
-        seconds = (hiccups.times_ms - load_start_ms) / 1000 - 0.5
-        plot.vlines(seconds, 0, hiccups.values, color=GREY, linewidth=2.0)
+        plot.vlines(hiccups.starts_s + span.step_s / 2, 0, hiccups.values, color=GREY, linewidth=2.0)
         scale_up(plot, max(5.0, float(hiccups.values.max())), ticks=4)
         plot.set_ylabel("longest hiccup (ms)")
 
@@ -200,7 +203,12 @@ def _prepare_time(plot: Axes, span: Span, narrow: bool) -> None:
     if span.start_s < 0:
         plot.axvspan(span.start_s, 0, color=PALE, linewidth=0, zorder=0)
         plot.text(
-            span.start_s, 1.015, "warm-up" if narrow else "warm-up, left out", transform=plot.get_xaxis_transform(), fontsize=7.5, color=MUTED
+            span.start_s,
+            1.015,
+            "warm-up" if narrow else "warm-up, left out",
+            transform=plot.get_xaxis_transform(),
+            fontsize=7.5,
+            color=MUTED,
         )
 
 

@@ -45,11 +45,11 @@ def _setting(files: RunFiles) -> Iterator[str]:
         )
     elif files.run.endpoint_kind == "emulator":
         yield "Measured against an emulator, not AWS: neither its quotas nor its delays need be those of the service."
-    cores = files.environment.get("cpu_count")
+    cores = files.environment.cpu_count if files.environment else None
     if files.run.endpoint_kind != "aws":
         on = f" with {cores} cores" if cores else ""
         yield f"All parts shared one machine{on}: generator, service and job took processor time from one another."
-    if files.environment.get("git_changed"):
+    if files.environment and files.environment.git_changed:
         yield "floodmark itself had changes that are in no commit, so this very state cannot be had again."
 
 
@@ -72,6 +72,8 @@ def _few_beyond(summary: LatencySummary) -> Iterator[str]:
 
 
 def _busy_before(files: RunFiles) -> Iterator[str]:
-    load, cores = files.environment.get("load_average_1m"), files.environment.get("cpu_count")
-    if load is not None and cores and load / cores > LOAD_PER_CORE_MAX:
+    if files.environment is None or not files.environment.cpu_count:
+        return
+    load, cores = files.environment.load_average_1m, files.environment.cpu_count
+    if load / cores > LOAD_PER_CORE_MAX:
         yield f"The machine was not idle when the run began (load average {load:g} on {cores} cores)."

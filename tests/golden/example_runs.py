@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from floodmark import store
+from floodmark.checkpoints import summarise
 from floodmark.derived_series import ACCEPTED, OFFERED
 from floodmark.latency import LatencyRecorder
-from floodmark.run import Bottleneck, CheckpointSummary, Latency, Outputs, Records, Run, SloResult, Window
+from floodmark.run import Bottleneck, Latency, Outputs, Records, Run, SloResult, Window
 from floodmark.timeseries import Sample, TimeSeriesWriter
 
 START_MS = 1_795_181_900_000
@@ -79,7 +80,7 @@ def build_run(parent: Path, kind: str) -> Path:
     write_unless_omitted = {
         store.CONFIG: lambda path: store.write_json(path, config(plan)),
         store.ENVIRONMENT: lambda path: store.write_json(path, ENVIRONMENT),
-        store.CHECKPOINTS: lambda path: store.write_json(path, {"history": history}),
+        store.CHECKPOINTS: lambda path: store.write_json(path, checkpoint_document(history)),
         store.LATENCY: recorder.write,
         store.TIME_SERIES: lambda path: write_time_series(path, plan, randomness),
     }
@@ -110,6 +111,7 @@ def config(plan: Plan) -> dict[str, Any]:
         "seed": 20261120,
         "abnormal_share": 0.2,
         "endpoint": "embedded",
+        "input_stream": INPUT,
         "slos": ["p99<1s"],
         "schedule_delay_limit_ms": 20.0,
     }
@@ -135,31 +137,39 @@ ENVIRONMENT = {
 
 
 def checkpoint_history(plan: Plan, randomness: np.random.Generator) -> list[dict[str, Any]]:
-    """As Flink's REST API gives it: newest first, every 10 s."""
+    """One every 10 s."""
     history: list[dict[str, Any]] = []
     for number in range(1, 6):
         duration_ms = int(randomness.normal(340, 60) * plan.slowdown)
         failed = number > 5 - plan.failed_checkpoints
         trigger_ms = START_MS + 10_000 * number - 6_300
-        history.insert(
-            0,
+        history.append(
             {
                 "id": number,
                 "status": "FAILED" if failed else "COMPLETED",
                 "is_savepoint": False,
-                "checkpoint_type": "CHECKPOINT",
-                "trigger_timestamp": trigger_ms,
-                "latest_ack_timestamp": trigger_ms + duration_ms,
-                "end_to_end_duration": duration_ms,
-                "checkpointed_size": 0 if failed else int(randomness.normal(14_600, 900)),
-                "state_size": 0 if failed else 14_600,
-                "processed_data": 0,
-                "persisted_data": 0,
-                "num_subtasks": 3,
-                "num_acknowledged_subtasks": 1 if failed else 3,
-            },
+                "trigger_timestamp_ms": trigger_ms,
+                "end_to_end_duration_ms": duration_ms,
+                "checkpointed_size_bytes": None if failed else int(randomness.normal(14_600, 900)),
+                "state_size_bytes": None if failed else 14_600,
+                "processed_data_bytes": 0,
+                "persisted_data_bytes": 0,
+                "alignment_ms": None if failed else number,
+                "failure_message": "Checkpoint expired before completing." if failed else None,
+            }
         )
     return history
+
+
+def checkpoint_document(history: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "format_version": 1,
+        "job_id": "5d4f0c2ab1c94f0e8d1d0f1a2b3c4d5e",
+        "interval_ms": 10_000,
+        "mode": "exactly-once",
+        "forgotten": 0,
+        "checkpoints": history,
+    }
 
 
 def record_latency(plan: Plan, randomness: np.random.Generator, history: list[dict[str, Any]]) -> LatencyRecorder:
@@ -183,7 +193,8 @@ def draw_latency(plan: Plan, randomness: np.random.Generator, history: list[dict
     read = randomness.uniform(2, 205, count).astype(np.int64)
     process = (randomness.uniform(0, 204, count) + randomness.lognormal(4.5, 0.35, count)) * plan.slowdown
     for one in history:
-        reach = (intended_ms > one["trigger_timestamp"] - 150) & (intended_ms < one["latest_ack_timestamp"])
+        end_ms = one["trigger_timestamp_ms"] + one["end_to_end_duration_ms"]
+        reach = (intended_ms > one["trigger_timestamp_ms"] - 150) & (intended_ms < end_ms)
         process[reach] += randomness.uniform(20, 260, int(reach.sum())) * plan.slowdown
     process += 500 * np.exp(-since_ms / 2500)  # a cold start
     process += plan.surge_ms * np.clip(since_ms / 1000 - 34, 0, None) / 20
@@ -206,8 +217,13 @@ def write_time_series(path: Path, plan: Plan, randomness: np.random.Generator) -
             loaded = 0 < second <= WARM_UP_S + LOAD_S  # a rate speaks of the second before
             writer.append(shard_samples(now_ms, plan, randomness, loaded))
             writer.append(traffic_samples(START_MS + second * 1000, plan, randomness, second))
-            writer.append(machine_samples(now_ms, plan, randomness, loaded))
-            if second in plan.gap_s:
+            lost_sight = second in plan.gap_s
+            writer.append(
+                one
+                for one in machine_samples(now_ms, plan, randomness, loaded)
+                if not (lost_sight and one.label == "taskmanager")
+            )
+            if lost_sight:
                 missed = second - plan.gap_s.start + 1
                 writer.append(
                     [Sample(time_ms=now_ms, metric="source_missed_total", label="taskmanager metrics", value=missed)]
@@ -289,8 +305,7 @@ def make_run(run_id: str, plan: Plan, recorder: LatencyRecorder, history: list[d
     objective = objective_result(latency)
     verdict, reasons = judged(plan, outputs, latency, objective)
     load_ms = START_MS + WARM_UP_S * 1000
-    completed = [one for one in history if one["status"] == "COMPLETED"]
-    durations = sorted(one["end_to_end_duration"] for one in completed)
+    load_end_ms = load_ms + LOAD_S * 1000
     hottest = min(1.0, plan.rate * max(plan.shares) / 1000)
     return Run(
         run_id=run_id,
@@ -303,19 +318,13 @@ def make_run(run_id: str, plan: Plan, recorder: LatencyRecorder, history: list[d
         window=Window(
             warm_up_start_ms=START_MS,
             load_start_ms=load_ms,
-            load_end_ms=load_ms + LOAD_S * 1000,
-            drain_end_ms=load_ms + LOAD_S * 1000 + 5000,
+            load_end_ms=load_end_ms,
+            drain_end_ms=load_end_ms + 5000,
         ),
         records=records,
         outputs=outputs,
         latency_ms=latency,
-        checkpoints=CheckpointSummary(
-            completed=len(completed),
-            failed=len(history) - len(completed),
-            duration_ms=durations[len(durations) // 2],
-            duration_ms_max=durations[-1],
-            size_bytes=completed[0]["checkpointed_size"],
-        ),
+        checkpoints=summarise(checkpoint_document(history), load_ms, load_end_ms),
         shards=3,
         parallelism=3,
         rate_target_records_per_second=plan.rate,

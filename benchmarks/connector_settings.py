@@ -38,7 +38,6 @@ BATCH_RECORDS = 50
 WARM_UP_S = 3.0
 LOAD_S = 8.0
 DRAIN_S = 7.0
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "simulator", "AWS_SECRET_ACCESS_KEY": "simulator"}
 
 SETTINGS: dict[str, list[str]] = {
     "as shipped": [],
@@ -60,7 +59,7 @@ def start(folder: Path, processes: list[OwnedProcess]) -> tuple[str, FlinkCluste
     """The simulator's address and a healthy cluster."""
     rest, rpc, first, second = free_ports(4)
     ports = FlinkPorts(rest=rest, rpc=rpc, job_manager_metrics=first, task_manager_metrics=(second,))
-    settings = ClusterSettings(ports=ports, environment=CREDENTIALS)
+    settings = ClusterSettings(ports=ports)
     cluster = FlinkCluster(directory=folder / "flink", settings=settings, installation=FlinkInstallation.find())
     cluster.write()
     streams = {"order-stream": 3, "alert-stream": 3, "dead-letter-stream": 1}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
@@ -25,6 +26,14 @@ _CHECKPOINT_MODES = {
     "exactly-once": {"execution.checkpointing.mode": "EXACTLY_ONCE"},
     "at-least-once": {"execution.checkpointing.mode": "AT_LEAST_ONCE"},
     "unaligned": {"execution.checkpointing.mode": "EXACTLY_ONCE", "execution.checkpointing.unaligned.enabled": "true"},
+}
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_MADE_UP_CREDENTIALS = {
+    # The connector wants credentials, and on this machine's own stand-in for the service nobody has, or checks, any.
+    # Everywhere else they come from the standard AWS chain.
+    "aws.credentials.provider": "BASIC",
+    "aws.credentials.basic.accesskeyid": "loopback",
+    "aws.credentials.basic.secretkey": "loopback",
 }
 _STATE_BACKENDS = {"heap": "hashmap", "rocksdb": "rocksdb"}
 
@@ -149,7 +158,11 @@ def literal(text: str) -> str:
 
 def _connection(stream: str, options: JobOptions) -> dict[str, str]:
     connection = {"connector": "kinesis", "stream": stream, "aws.region": options.region}
-    return connection | ({"aws.endpoint": options.endpoint} if options.endpoint else {})
+    if options.endpoint:
+        connection["aws.endpoint"] = options.endpoint
+    if options.endpoint and urlsplit(options.endpoint).hostname in _LOOPBACK:
+        connection |= _MADE_UP_CREDENTIALS
+    return connection
 
 
 def _start_position(start: str) -> dict[str, str]:
@@ -285,7 +298,9 @@ def _checked(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
 
 _stream = _checked(_STREAM, "a name of 1 to 128 letters, digits, '_', '.' and '-'")
 _region = _checked(re.compile(r"[a-z]{2}(-[a-z]+)+-\d+"), "an AWS region, such as us-east-1")
-_endpoint = _checked(re.compile(r"https?://[^\s/]+/?"), "an address such as http://127.0.0.1:4567")
+_endpoint = _checked(
+    re.compile(r"https?://(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?/?"), "an address such as http://127.0.0.1:4567"
+)
 _start = _checked(re.compile(r"LATEST|TRIM_HORIZON|\d{13}"), "LATEST, TRIM_HORIZON or 13 digits of epoch milliseconds")
 
 

@@ -49,7 +49,6 @@ def cluster(tmp_path: Path, installation: FlinkInstallation, monkeypatch: pytest
         ports=PORTS,
         slots_per_task_manager=3,
         options={"state.backend.type": "rocksdb", "heartbeat.timeout": "7 s"},
-        environment={"AWS_ACCESS_KEY_ID": "someone"},
     )
     one = FlinkCluster(directory=tmp_path / "a cluster", settings=settings, installation=installation)
     one.write()
@@ -112,7 +111,6 @@ def test_a_process_is_java_itself_with_the_whole_class_path(cluster: FlinkCluste
         str(tmp_path / "a cluster" / "conf" / "task-manager-1"),
     )
     assert spec.log == tmp_path / "a cluster" / "log" / "task-manager-1.log"
-    assert spec.environment["AWS_ACCESS_KEY_ID"] == "someone"
     assert spec.environment["JAVA_HOME"] == str(tmp_path / "java-runtime")
 
 

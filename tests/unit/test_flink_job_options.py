@@ -68,6 +68,7 @@ def test_durations(kinesis_tables: ModuleType, text: str, duration_ms: int) -> N
         (["--start", "yesterday"], "LATEST, TRIM_HORIZON or 13 digits"),
         (["--start", "1700000000"], "LATEST, TRIM_HORIZON or 13 digits"),
         (["--endpoint", "127.0.0.1:4567"], "is not an address such as"),
+        (["--endpoint", "http://user:secret@127.0.0.1"], "is not an address such as"),
         (["--region", "moon"], "is not an AWS region"),
         (["--input", "a stream"], "is not a name of 1 to 128 letters"),
         (["--output", "o" * 129], "is not a name of 1 to 128 letters"),
@@ -125,6 +126,29 @@ def test_source_options_reach_the_connector(kinesis_tables: ModuleType, argument
     assert [part for part in parts if part not in statement] == []
     assert "'stream' = 'in'" in statement
     assert ("aws.endpoint" in statement) is ("--endpoint" in arguments)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "made_up"),
+    [
+        (None, False),
+        ("https://kinesis.eu-west-1.amazonaws.com", False),
+        ("http://10.0.0.7:4567", False),
+        ("http://127.0.0.1.example.org:4567", False),
+        ("http://127.0.0.1:4567", True),
+        ("http://localhost:4567/", True),
+        ("http://[::1]:4567", True),
+    ],
+)
+def test_credentials_are_made_up_for_this_machine_alone(
+    kinesis_tables: ModuleType, endpoint: str | None, made_up: bool
+) -> None:
+    options = parse(kinesis_tables, *(["--endpoint", endpoint] if endpoint else []))
+    for statement in (
+        kinesis_tables.source_table("orders", "record BYTES", options),
+        kinesis_tables.sink_table("alerts", "region STRING", "s", options),
+    ):
+        assert ("aws.credentials" in statement) is made_up
 
 
 def test_sink_options_reach_the_connector(kinesis_tables: ModuleType) -> None:

@@ -4,7 +4,6 @@ The processes are the very Java programs that Flink's own scripts end in, starte
 more Java programs each to work out the memory options that are settled here, and cost two seconds a process.
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,10 +117,9 @@ class TaskManagerMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
-    """What a cluster is made of.
+    """What a cluster is made of. `options` are Flink's own, laid over what floodmark sets.
 
-    `options` are Flink's own, laid over what floodmark sets; `environment` are variables for its processes, such as
-    those with which the jobs find AWS credentials.
+    Jobs find AWS credentials as Flink's processes do: in the environment in which these are started, or by their role.
     """
 
     ports: FlinkPorts
@@ -129,7 +127,6 @@ class ClusterSettings:
     job_manager_memory: JobManagerMemory = field(default_factory=JobManagerMemory)
     task_manager_memory: TaskManagerMemory = field(default_factory=TaskManagerMemory)
     options: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.slots_per_task_manager < 1:
@@ -195,14 +192,13 @@ class FlinkCluster:
 
     def _process(self, name: str, entry: str, java_options: list[str], arguments: list[str]) -> ProcessSpec:
         configuration = self.layout.configuration_of(name)
-        spec = self.layout.java_process(
+        return self.layout.java_process(
             name,
             entry=entry,
             configuration=configuration,
             java_options=java_options,
             arguments=["--configDir", str(configuration), *arguments],
         )
-        return dataclasses.replace(spec, environment={**spec.environment, **self.settings.environment})
 
     def _metrics_ports(self) -> dict[str, int]:
         ports = self.settings.ports

@@ -91,14 +91,17 @@ class OwnedProcess:
         self._grace_s = grace_s
         spec.log.parent.mkdir(parents=True, exist_ok=True)
         options = ["--log", str(spec.log), "--grace-s", str(grace_s), *(["--detached"] if detached else [])]
-        self._leash = subprocess.Popen(  # noqa: S603 floodmark's own program
-            [sys.executable, "-I", "-S", str(_LEASH), *options, "--", *spec.argv],
-            stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=spec.directory,
-            env={**os.environ, **spec.environment},
-            start_new_session=True,
-        )
+        # Nothing of this process's own streams is handed on: whoever waits for their end would wait for the child's.
+        with spec.log.open("ab") as log:
+            self._leash = subprocess.Popen(  # noqa: S603 floodmark's own program
+                [sys.executable, "-I", "-S", str(_LEASH), *options, "--", *spec.argv],
+                stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=spec.directory,
+                env={**os.environ, **spec.environment},
+                start_new_session=True,
+            )
         self.record = self._read_start()
 
     def _read_start(self) -> ProcessRecord:

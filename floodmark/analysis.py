@@ -25,7 +25,7 @@ from floodmark.oracle.catalogue import find_oracle
 from floodmark.outputs import read_outputs
 from floodmark.reconcile import Examples, MatchedOutputs, Reconciler
 from floodmark.run import STAGES, CheckpointSummary, EndpointKind, Outputs, Run, Window
-from floodmark.slo import evaluate, parse_slo
+from floodmark.slo import Slo, evaluate, parse_slo
 from floodmark.timeseries import Sample, TimeSeries
 from floodmark.utilisation import measure_utilisation
 from floodmark.verdict import Measurement, judge
@@ -81,6 +81,7 @@ class _Inputs:
 
     directory: Path
     settings: Settings
+    slos: tuple[Slo, ...]
     notes: Notes
     cpu_count: int | None
     manifest: Manifest
@@ -125,6 +126,7 @@ def _collect(directory: Path) -> _Inputs:
     return _Inputs(
         directory=directory,
         settings=settings,
+        slos=tuple(parse_slo(text) for text in settings.slos),
         notes=notes,
         cpu_count=_read(_EnvironmentNotes, environment).cpu_count if environment.exists() else None,
         manifest=manifest,
@@ -223,9 +225,7 @@ def _judge(inputs: _Inputs, findings: _Findings) -> Run:
     latency = findings.latency.summary()
     series = TimeSeries.read(inputs.directory / store.TIME_SERIES)
     checkpoints, missing = _checkpoints(inputs)
-    slos = [
-        evaluate(parse_slo(text), latency=latency, records=records, outputs=findings.outputs) for text in settings.slos
-    ]
+    slos = [evaluate(slo, latency=latency, records=records, outputs=findings.outputs) for slo in inputs.slos]
     judgement = judge(
         Measurement(
             records=records,

@@ -376,6 +376,7 @@ def test_a_missing_ledger_and_a_wrong_objective_are_errors(tmp_path: Path) -> No
     make_run(tmp_path, config={"slos": ["p98<1s"]})
     with pytest.raises(ConfigurationError, match="did you mean"):
         analyse(tmp_path)
+    assert not (tmp_path / store.LATENCY).exists()
     shutil.rmtree(tmp_path / store.LEDGER)
     with pytest.raises(ConfigurationError, match="holds no ledger"):
         analyse(tmp_path)

@@ -12,7 +12,7 @@ from floodmark.errors import ConfigurationError
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A number with its unit (`500ms`, `45s`, `2m`, `1h`), as seconds."""
 
     name = "duration"

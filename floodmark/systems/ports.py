@@ -42,5 +42,6 @@ def _holder(port: int) -> str:
 def _listeners(port: int) -> Iterator[tuple[int, str]]:
     with contextlib.suppress(psutil.Error):  # without rights one sees only one's own
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            listens_there = connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
+            if listens_there and connection.pid:
                 yield connection.pid, psutil.Process(connection.pid).name()

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from floodmark.canary import CONTROL, ControlRecords
 from floodmark.clock import ManualClock
 from floodmark.errors import EnvironmentFailedError
 from floodmark.scenarios import ABNORMAL_ORDERS
 from floodmark.systems.kinesis import TRIM_HORIZON
 from floodmark.systems.kinesis_fake import FakeKinesisClient
+from floodmark.trial.canary import CONTROL, ControlRecords
 
 STREAM = ABNORMAL_ORDERS.input_stream
 

@@ -4,9 +4,9 @@ import pytest
 
 from floodmark.clock import ManualClock
 from floodmark.errors import ConfigurationError
-from floodmark.streams import prepare_streams
 from floodmark.systems.kinesis import TRIM_HORIZON
 from floodmark.systems.kinesis_fake import FakeKinesisClient
+from floodmark.trial.streams import prepare_streams
 
 
 @pytest.fixture

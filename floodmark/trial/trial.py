@@ -11,25 +11,25 @@ from typing import Any
 
 from floodmark import paths, store
 from floodmark.analysis import analyse
-from floodmark.canary import ControlRecords
 from floodmark.checkpoints import CheckpointCollector
 from floodmark.clock import Clock, SystemClock
 from floodmark.config import TrialConfig
 from floodmark.environment import describe_environment
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
-from floodmark.generator import start_generator
-from floodmark.job import TestedJob, job_options, running_job
-from floodmark.load import Load
 from floodmark.probe import Probe
 from floodmark.progress import Phase, Progress
 from floodmark.report import render
 from floodmark.run import Run
 from floodmark.scenarios import DEAD_LETTER_STREAM, Scenario
-from floodmark.streams import prepare_streams
 from floodmark.systems.embedded import EmbeddedSystem, SystemSettings, SystemState, read_state
 from floodmark.systems.flink import FlinkInstallation, FlinkLayout, FlinkRun, RestFlinkClient
 from floodmark.systems.kinesis import BotoKinesisClient
-from floodmark.watch import watch_parts
+from floodmark.trial.canary import ControlRecords
+from floodmark.trial.generator import start_generator
+from floodmark.trial.job import TestedJob, job_options, running_job
+from floodmark.trial.load import Load
+from floodmark.trial.streams import prepare_streams
+from floodmark.trial.watch import watch_parts
 
 FREE_BYTES_MIN = 512 * 1024**2
 CANARY_TIMEOUT_S = 60.0

@@ -20,6 +20,8 @@ _OPTIONS = {
 }
 """Settings that the command line takes, with the unit that it wants behind the number."""
 
+NOT_RECORDED = "not recorded"
+
 _NOT_SETTINGS = frozenset({"command", "scenario", "format_version"})
 
 
@@ -48,7 +50,7 @@ def _load(files: RunFiles) -> Iterator[Row]:
     asked_s = files.asked.duration_s
     yield Row(
         what="Load, after the warm-up",
-        asked=wording.seconds(asked_s) if asked_s is not None else wording.MISSING,
+        asked=wording.seconds(asked_s) if asked_s is not None else NOT_RECORDED,
         achieved=wording.seconds(load_s),
     )
 
@@ -90,7 +92,7 @@ def _schedule(files: RunFiles) -> Iterator[Row]:
 
 def _checkpoints(files: RunFiles) -> Iterator[Row]:
     interval_ms, found = files.asked.checkpoint_interval_ms, files.run.checkpoints
-    asked = f"every {wording.seconds(interval_ms / 1000)}" if interval_ms else wording.MISSING
+    asked = f"every {wording.seconds(interval_ms / 1000)}" if interval_ms else NOT_RECORDED
     took = f", median {wording.milliseconds(found.duration_ms)}" if found.duration_ms is not None else ""
     achieved = f"{found.completed:,} completed, {found.failed:,} failed{took}"
     yield Row(what="Checkpoints", asked=asked, achieved=achieved)

@@ -113,27 +113,25 @@ def latency_section(files: RunFiles) -> Mapping[str, Any]:
     over = courses.latency_course(files.intervals, window)
     found = courses.shown_checkpoints(facts.checkpoints(files.checkpoints, window), window)
     histograms = facts.stage_histograms(files.intervals, window)
-    whole = files.run.latency_ms.end_to_end
+    points = plots_stages.known_points(files.run.latency_ms)
     return {
         "over_time": plots.plot_latency(over, found, span(files), limit_ms(files)) if len(over.starts_s) else None,
         "stretch_s": over.stretch_s,
         "distribution": plots_stages.plot_distribution(histograms) if histograms else None,
-        "breakdown": plots_stages.plot_breakdown(files.run.latency_ms) if whole.p50 is not None else None,
-        "slowest": slowest_part(files),
+        "breakdown": plots_stages.plot_breakdown(points) if points else None,
+        "slowest": slowest_part(points),
         "stages": [(stage, plots_stages.STAGE_NAMES[stage], getattr(files.run.latency_ms, stage)) for stage in STAGES],
     }
 
 
-def slowest_part(files: RunFiles) -> str:
-    """A sentence on where a record spends its time; empty where that was not measured."""
+def slowest_part(points: Sequence[tuple[str, Mapping[str, float], float]]) -> str:
+    """Sentences on where a record spends its time; none where that was not measured."""
     sentences = []
-    for point, subject in (("p50", "At the median"), ("p99", "At the 99th percentile")):
-        parts = {stage: getattr(getattr(files.run.latency_ms, stage), point) for stage in plots_stages.PARTS}
-        known = {stage: value for stage, value in parts.items() if value is not None}
-        total = sum(known.values())
-        if total and len(known) == len(parts):
-            stage = max(known, key=lambda one: known[one])
-            sentences.append(f"{subject}, {stage} is {wording.percent(known[stage] / total)} of the sum of the stages.")
+    for name, parts, _ in points:
+        total, slowest = sum(parts.values()), max(parts, key=lambda stage: parts[stage])
+        if total:
+            share = wording.percent(parts[slowest] / total)
+            sentences.append(f"At the {name}, {slowest} is {share} of the sum of the stages.")
     return " ".join(sentences)
 
 

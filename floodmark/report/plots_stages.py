@@ -1,6 +1,6 @@
 """The plots that compare the stages of a record's way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from floodmark.report.canvas import INK, MUTED, STAGE_COLOURS, axes, draw, label_ends, scale_up
-from floodmark.run import Latency, LatencySummary
+from floodmark.run import Latency
 
 STAGE_NAMES = {
     "end_to_end": "end to end",
@@ -68,28 +68,33 @@ def percentile_curve(histogram: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[A
     return beyond, values
 
 
-def plot_breakdown(latency: Latency) -> Markup:
-    """The medians and the p99 of the parts, end to end, against those of the whole."""
-    rows = [("p99", "p99"), ("p50", "median")]
+def known_points(latency: Latency) -> list[tuple[str, dict[str, float], float]]:
+    """p50 and p99 where all parts and the whole have one: name, latency of each part, latency of the whole, in ms."""
+    found = []
+    for point, name in (("p50", "median"), ("p99", "p99")):
+        parts = {stage: getattr(getattr(latency, stage), point) for stage in PARTS}
+        whole = getattr(latency.end_to_end, point)
+        if whole is not None and None not in parts.values():
+            found.append((name, parts, whole))
+    return found
+
+
+def plot_breakdown(points: Sequence[tuple[str, Mapping[str, float], float]]) -> Markup:
+    """Percentiles of the parts, laid end to end, against those of the whole."""
 
     def paint(figure: Figure, narrow: bool) -> None:
         plot = axes(figure, narrow=narrow, right_in=0.3)
-        top = 1.0
-        texts = []
-        for place, (point, _) in enumerate(rows):
+        top = max(1.0, *(max(whole, sum(parts.values())) for _, parts, whole in points))
+        for place, (_, parts, whole) in enumerate(reversed(points)):
             start = 0.0
-            for stage in PARTS:
-                length = value_of(getattr(latency, stage), point)
+            for stage, length in parts.items():
                 plot.barh(place, length, left=start, height=0.5, color=STAGE_COLOURS[stage])
                 start += length
-            whole = value_of(latency.end_to_end, point)
             plot.vlines(whole, place - 0.36, place + 0.36, color=INK, linewidth=2.2)
-            texts.append(plot.text(whole, place + 0.4, f"{whole:,.0f} ms end to end ", fontsize=8, color=INK))
-            top = max(top, start, whole)
-        for text in texts:
-            text.set_horizontalalignment("right" if text.get_position()[0] > 0.6 * top else "left")
-        plot.set_yticks(range(len(rows)), [text for _, text in rows])
-        plot.set_ylim(-0.55, len(rows) - 0.25)
+            side = "right" if whole > 0.6 * top else "left"
+            plot.text(whole, place + 0.4, f"{whole:,.0f} ms end to end", ha=side, fontsize=8, color=INK)
+        plot.set_yticks(range(len(points)), [name for name, _, _ in reversed(points)])
+        plot.set_ylim(-0.55, len(points) - 0.25)
         plot.set_xlim(0, top * 1.12)
         plot.grid(visible=True, axis="x")
         plot.grid(visible=False, axis="y")
@@ -99,10 +104,5 @@ def plot_breakdown(latency: Latency) -> Markup:
         plot.tick_params(axis="y", labelcolor=INK)
         plot.spines["left"].set_color(MUTED)
 
-    return draw("breakdown", "Median and 99th percentile of each stage, laid end to end", paint, height_in=1.9)
-
-
-def value_of(summary: LatencySummary, point: str) -> float:
-    """A percentile for a bar: a length of 0 where there is none (the page says so in words)."""
-    value: float | None = getattr(summary, point)
-    return value or 0.0
+    description = "Percentiles of each stage, laid end to end, and those of the whole"
+    return draw("breakdown", description, paint, height_in=1.1 + 0.4 * len(points))

@@ -12,8 +12,9 @@ from floodmark.checkpoints import CheckpointRecord
 from floodmark.latency import LatencyInterval, new_histogram
 from floodmark.report import courses, facts, wording
 from floodmark.report.canvas import spread
-from floodmark.report.plots_stages import percentile_curve
-from floodmark.run import Window
+from floodmark.report.page import slowest_part
+from floodmark.report.plots_stages import known_points, percentile_curve
+from floodmark.run import Latency, LatencySummary, Window
 from floodmark.timeseries import Sample, Series, TimeSeries
 
 WINDOW = Window(warm_up_start_ms=90_000, load_start_ms=100_000, load_end_ms=120_000, drain_end_ms=121_000)
@@ -180,6 +181,21 @@ def test_processes_and_vertices_are_means_over_the_measured_window() -> None:
     (use,) = facts.by_process(series, WINDOW)
     assert (use.name, use.cores_mean, use.cores_max, use.memory_bytes_max) == ("simulator", 1.0, 1.5, 101.0)
     assert facts.busy_vertices(series, WINDOW) == [("Sink", 0.5, None)]
+
+
+def test_only_percentiles_that_all_parts_have_are_laid_end_to_end() -> None:
+    def summary(p50: float | None, p99: float | None) -> LatencySummary:
+        return LatencySummary(count=500, p50=p50, p90=None, p99=p99, p99_9=None, max=None)
+
+    known = summary(5.0, 9.0)
+    stages = {"end_to_end": summary(20.0, 40.0), "schedule": known, "ingest": known, "put": known, "read": known}
+    (median, p99) = known_points(Latency(process=summary(10.0, 30.0), **stages))
+    assert median == ("median", {"schedule": 5.0, "ingest": 5.0, "process": 10.0}, 20.0)
+    assert p99 == ("p99", {"schedule": 9.0, "ingest": 9.0, "process": 30.0}, 40.0)
+    assert slowest_part([median]) == "At the median, process is 50.0\xa0% of the sum of the stages."
+    assert [name for name, _, _ in known_points(Latency(process=summary(10.0, None), **stages))] == ["median"]
+    assert known_points(Latency(process=summary(None, None), **stages)) == []
+    assert slowest_part([("median", {"schedule": 0.0, "ingest": 0.0, "process": 0.0}, 0.0)]) == ""
 
 
 def test_a_percentile_curve_ends_where_ten_samples_lie_beyond() -> None:

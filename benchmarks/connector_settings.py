@@ -112,7 +112,9 @@ def measure(kinesis: Any, endpoint: str, cluster: FlinkCluster, options: list[st
     """One run of the job with these options."""
     client = RestFlinkClient(cluster.address)
     submitter = FlinkRun(layout=cluster.layout, address=cluster.address)
-    job = submitter.submit(paths.FLINK_JOBS / "abnormal_orders.py", ["--endpoint", endpoint, *options])
+    job = submitter.submit(
+        paths.FLINK_JOBS / "abnormal_orders.py", ["--endpoint", endpoint, "--parallelism", "3", *options]
+    )
     wait_until_running(client, job, timeout_s=60)
     time.sleep(1.0)  # the source takes up its shards
     send(kinesis, WARM_UP_S)
@@ -143,6 +145,7 @@ def main() -> None:
                 aws_secret_access_key="simulator",
                 config=Config(retries={"mode": "standard", "max_attempts": 5}),
             )
+            measure(kinesis, endpoint, cluster, [])  # warms Java up; the first run is like no other
             for _ in range(repetitions):
                 for name, options in SETTINGS.items():
                     found[name].append(measure(kinesis, endpoint, cluster, options))

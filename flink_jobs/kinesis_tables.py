@@ -48,7 +48,7 @@ class JobOptions:
     output: str
     dead_letter: str
     start: str
-    parallelism: int
+    parallelism: int | None
     checkpoint_interval_ms: int
     checkpoint_mode: str
     state_backend: str
@@ -93,7 +93,6 @@ def create_environment(options: JobOptions) -> StreamTableEnvironment:
     configuration = Configuration()
     settings = {
         "pipeline.name": options.job_name,
-        "parallelism.default": str(options.parallelism),
         "execution.checkpointing.interval": f"{options.checkpoint_interval_ms} ms",
         **_CHECKPOINT_MODES[options.checkpoint_mode],
         "state.backend.type": _STATE_BACKENDS[options.state_backend],
@@ -104,6 +103,8 @@ def create_environment(options: JobOptions) -> StreamTableEnvironment:
         # EXTRACT(EPOCH …) counts from the epoch in this zone.
         "table.local-time-zone": "UTC",
     }
+    if options.parallelism is not None:
+        settings["parallelism.default"] = str(options.parallelism)
     for name, value in settings.items():
         configuration.set_string(name, value)
     streams = StreamExecutionEnvironment.get_execution_environment(configuration)
@@ -193,7 +194,8 @@ def _add_job_options(parser: argparse.ArgumentParser, *, job_name: str) -> None:
     add = parser.add_argument_group("job").add_argument
     add("--job-name", default=job_name, help="the job's name in Flink")
     add("--api", default="sql", choices=("sql",), help="the Flink API that the job is written in")
-    add("--parallelism", default=3, type=_whole(1, _PARALLELISM_MAX), help="parallel subtasks")
+    # `flink run -py JOB --parallelism 3` takes the option for its own if it comes first; so both ways must do the same.
+    add("--parallelism", type=_whole(1, _PARALLELISM_MAX), help="parallel subtasks; None is what Flink is set to")
     add(
         "--checkpoint-interval",
         default="10s",

@@ -108,7 +108,8 @@ class Ran:
 @pytest.fixture(scope="module")
 def ran(run_job: Callable[..., str], streams: Any) -> Ran:
     streams.put([record.encode() for record, _ in GOOD] + [record for record, _ in BAD])
-    job_id = run_job("abnormal_orders", "--start", "TRIM_HORIZON", "--checkpoint-interval", "1s")
+    options = ("--start", "TRIM_HORIZON", "--parallelism", "3", "--checkpoint-interval", "1s")
+    job_id = run_job("abnormal_orders", *options)
     return Ran(
         job_id=job_id,
         inputs={

@@ -47,7 +47,9 @@ def test_a_wrong_option_ends_with_2_and_one_line(wrong: tuple[str, ...]) -> None
 
 
 def test_flinks_own_command_line_submits_it(system: EmbeddedSystem, flink: RestFlinkClient, streams: Any) -> None:
-    command = [system.cluster.layout.command, "run", "-d", "-py", JOB, *streams.options, "--job-name", "by hand"]
+    # An option that Flink knows too, and that it takes for its own where it comes first.
+    options = ["--parallelism", "2", *streams.options, "--job-name", "by hand"]
+    command = [system.cluster.layout.command, "run", "-d", "-py", JOB, *options]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     submitted = re.search(r"Job has been submitted with JobID ([0-9a-f]{32})", done.stdout)
@@ -55,6 +57,7 @@ def test_flinks_own_command_line_submits_it(system: EmbeddedSystem, flink: RestF
     job = wait_until_running(flink, submitted.group(1), timeout_s=60)
     flink.cancel(job.id)
     assert job.name == "by hand"
+    assert {vertex.parallelism for vertex in job.vertices} == {2}
 
 
 def test_plain_python_runs_it_in_a_flink_of_its_own(system: EmbeddedSystem, streams: Any, tmp_path: Path) -> None:

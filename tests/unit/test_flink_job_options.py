@@ -31,7 +31,7 @@ def parse(kinesis_tables: ModuleType, *arguments: str):  # type: ignore[no-untyp
 def test_the_defaults_are_those_of_the_reference(kinesis_tables: ModuleType) -> None:
     options = parse(kinesis_tables)
     assert (options.endpoint, options.region, options.input, options.output) == (None, "us-east-1", "in", "out")
-    assert (options.dead_letter, options.start, options.parallelism) == ("dead-letter-stream", "LATEST", 3)
+    assert (options.dead_letter, options.start, options.parallelism) == ("dead-letter-stream", "LATEST", None)
     assert (options.checkpoint_interval_ms, options.watermark_delay_ms, options.max_future_ms) == (
         10_000,
         5_000,

@@ -46,7 +46,16 @@ class FlinkRun:
             configuration=self._layout.configuration,
             # A client lives for seconds: the optimising compiler costs it more than it gains.
             java_options=["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"],
-            arguments=["run", "-d", "-m", self._address.removeprefix("http://"), "-py", str(job.resolve()), *options],
+            arguments=[
+                "run",
+                "-d",
+                "-m",
+                self._address.removeprefix("http://"),
+                "-py",
+                str(job.resolve()),
+                "--",
+                *options,
+            ],
         )
         start_bytes = spec.log.stat().st_size if spec.log.exists() else 0
         with OwnedProcess(spec) as process:

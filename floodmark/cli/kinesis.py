@@ -7,7 +7,7 @@ import click
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from simulators.kinesis.command import options, settings
 from simulators.kinesis.errors import ListenError, SettingsError
-from simulators.kinesis.server import serve
+from simulators.kinesis.server import leave, serve
 
 _HINT = """\
 The Kinesis simulator listens on {url}. Ctrl-C ends it.
@@ -28,3 +28,4 @@ def kinesis(**given: Any) -> None:
         raise ConfigurationError(error.message, error.remedy) from None
     except ListenError as error:
         raise EnvironmentFailedError(error.message, error.remedy) from None
+    leave(0)

@@ -1,5 +1,6 @@
 """The `floodmark` command: its subcommands, and the way every error leaves the process."""
 
+import logging
 import signal
 import sys
 import traceback
@@ -43,6 +44,7 @@ def main() -> None:
 def run_command_line(arguments: list[str]) -> int:
     """Run one command; returns its exit code. No traceback reaches the user."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    logging.getLogger("floodmark").addHandler(logging.NullHandler())  # what matters is in the result, not on the way
     try:
         code = cli.main(arguments, prog_name="floodmark", standalone_mode=False)
         return code if isinstance(code, int) else 0

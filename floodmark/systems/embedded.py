@@ -4,6 +4,7 @@ A run starts one for itself and stops it; `floodmark up` leaves one running, whi
 `floodmark down`. Either way only processes that are recorded as started here are ever ended.
 """
 
+import dataclasses
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,10 @@ START_TIMEOUT_S = 90.0
 
 POLL_INTERVAL_S = 0.1
 KINESIS_PORT = 4567
+
+MADE_UP_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "loopback", "AWS_SECRET_ACCESS_KEY": "loopback"}
+"""The connector signs its requests whoever answers them. The embedded cluster talks to this machine alone, where nobody
+checks the signature, so no real credentials are ever put into it."""
 
 
 class SystemSettings(BaseModel):
@@ -114,6 +119,7 @@ class EmbeddedSystem:
         phase.update(3, f"Kinesis at {self.endpoint}, Flink at {self.cluster.address}")
 
     def _launch(self, spec: ProcessSpec) -> None:
+        spec = dataclasses.replace(spec, environment={**spec.environment, **MADE_UP_CREDENTIALS})
         self._processes[spec.name] = OwnedProcess(spec, detached=self._detached)
         if self._detached:  # from the first process on, so that `down` finds whatever an interrupted `up` left
             write_json(self._folder / STATE, self.state())

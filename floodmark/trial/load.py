@@ -6,7 +6,7 @@ from pathlib import Path
 
 from floodmark.clock import Clock
 from floodmark.config import TrialConfig
-from floodmark.errors import EnvironmentFailedError
+from floodmark.errors import ConfigurationError
 from floodmark.ledger import LedgerFollower, LedgerProgress, Manifest, read_manifest
 from floodmark.progress import Phase, Progress
 from floodmark.systems.process import OwnedProcess
@@ -83,7 +83,7 @@ def read_manifest_if_there(ledger: Path) -> Manifest | None:
     """The manifest once the generator has written it."""
     try:
         return read_manifest(ledger)
-    except EnvironmentFailedError:
+    except ConfigurationError:
         return None
 
 

@@ -15,7 +15,7 @@ from floodmark.sources.machine import HiccupSource, MachineSource
 from floodmark.sources.processes import ProcessSource
 from floodmark.systems.embedded import SystemState
 from floodmark.systems.process import OwnedProcess, ProcessRecord
-from floodmark.timeseries import TimeSeriesWriter
+from floodmark.timeseries import Sample, TimeSeriesWriter
 
 
 @contextmanager
@@ -30,8 +30,9 @@ def watch_parts(system: SystemState, generator: OwnedProcess, path: Path) -> Ite
 
 def _sources(system: SystemState, generator: OwnedProcess, hiccups: HiccupSource) -> dict[str, Source]:
     sources: dict[str, Source] = {"machine": MachineSource(), "hiccups": hiccups}
-    for record in (*system.processes, generator.record):
+    for record in system.processes:
         sources[f"{record.name} process"] = _process(record)
+    sources["generator process"] = _WhileRunning(generator)
     harness = psutil.Process(os.getpid())
     sources["harness process"] = ProcessSource(name="harness", find=lambda: harness, with_children=False)
     for name, address in system.metrics_addresses.items():
@@ -39,6 +40,17 @@ def _sources(system: SystemState, generator: OwnedProcess, hiccups: HiccupSource
     if any(record.name == "simulator" for record in system.processes):
         sources["simulator metrics"] = KinesisSource(endpoint=Endpoint(url=f"{system.kinesis_endpoint}/metrics"))
     return sources
+
+
+class _WhileRunning:
+    """A process whose end is expected: having ended, it leaves no gap."""
+
+    def __init__(self, process: OwnedProcess) -> None:
+        self._process = process
+        self._source = _process(process.record)
+
+    def sample(self, now_ms: int) -> list[Sample]:
+        return self._source.sample(now_ms) if self._process.is_running() else []
 
 
 def _process(record: ProcessRecord) -> ProcessSource:

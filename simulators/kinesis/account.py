@@ -52,7 +52,7 @@ class Account:
         """All streams, by name."""
         gone = [name for name, one in self._streams.items() if self._is_gone(one, now_ms)]
         for name in gone:
-            del self._streams[name]
+            self._remove(name)
         return [self._streams[name] for name in sorted(self._streams)]
 
     def create(self, name: str, shard_count: int, now_ms: int) -> Stream:
@@ -71,7 +71,7 @@ class Account:
         """Remove a stream with all that is in it."""
         stream.begin("DELETING", self.settings.transition_ms, now_ms)
         if stream.transition is None:
-            del self._streams[stream.name]
+            self._remove(stream.name)
 
     def find(self, name: str | None, arn: str | None, now_ms: int) -> Stream:
         """The stream that a request means by name, by ARN, or by both."""
@@ -145,6 +145,11 @@ class Account:
             before = oldest.log.stored_bytes
             oldest.counters.trimmed_by_memory_records += oldest.log.free(min(stored - goal, _TRIM_BYTES_MAX))
             stored -= before - oldest.log.stored_bytes
+
+    def _remove(self, name: str) -> None:
+        stream = self._streams.pop(name)
+        stream.is_gone = True
+        stream.wake()
 
     def _is_gone(self, stream: Stream, now_ms: int) -> bool:
         transition = stream.transition

@@ -49,6 +49,11 @@ def delete_stream(call: Call) -> None:
     status = stream.status(call.now_ms)
     if status in ("CREATING", "DELETING"):
         raise in_use(f"Stream {stream.name} under account {call.account.settings.account_id} is {status}.")
+    if stream.consumers and not call.request.get("EnforceConsumerDeletion"):
+        raise in_use(
+            f"Stream {stream.name} under account {call.account.settings.account_id} has consumers registered: "
+            "deregister them or set EnforceConsumerDeletion."
+        )
     call.account.delete(stream, call.now_ms)
 
 
@@ -71,7 +76,7 @@ def describe_stream_summary(call: Call) -> dict[str, Any]:
     stream = call.stream()
     description = _description(stream, call.now_ms) | {
         "OpenShardCount": len(stream.open_shards),
-        "ConsumerCount": 0,
+        "ConsumerCount": len(stream.consumers),
         "MaxRecordSizeInKiB": stream.settings.record_bytes_max // 1024,
     }
     return {"StreamDescriptionSummary": description}

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from simulators.kinesis import metrics, status_page
+from simulators.kinesis import event_stream, metrics, status_page
 from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.fan_out import FanOut
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.model import operation
 from simulators.kinesis.protocol import JSON, PROTOCOLS, Protocol
 from simulators.kinesis.rates import RateSampler
-from simulators.kinesis.service import Service
+from simulators.kinesis.service import SUBSCRIBE, Service
+from simulators.kinesis.subscription import Subscription
 
 BODY_BYTES_MAX = 24 * 1024 * 1024
 """10 MiB of records in base64 with the JSON around 500 of them, and room to spare."""
@@ -22,6 +24,9 @@ BODY_WAIT_S = 30.0
 """How long a client may take to send its request."""
 
 _TARGET_PREFIX = "Kinesis_20131202."
+_UNKNOWN = "unknown"
+"""As a label: anything may be asked for, so whatever the service does not know shares one."""
+
 _Headers = list[tuple[str, str]]
 
 _log = logging.getLogger(__name__)
@@ -30,8 +35,9 @@ _log = logging.getLogger(__name__)
 class Application:
     """An RSGI application: granian calls `__rsgi__` for each request."""
 
-    def __init__(self, service: Service, requests: ServiceMetrics, sampler: RateSampler) -> None:
+    def __init__(self, service: Service, requests: ServiceMetrics, sampler: RateSampler, fan_out: FanOut) -> None:
         self._service = service
+        self._fan_out = fan_out
         self._requests = requests
         self._sampler = sampler
         self._request_ids = count(1)
@@ -52,27 +58,44 @@ class Application:
         action = scope.headers.get("x-amz-target", "").removeprefix(_TARGET_PREFIX)
         try:
             body = await asyncio.wait_for(_read_body(scope, protocol), BODY_WAIT_S)
-            status, answer = 200, self._call(action, wire, body)
-            outcome = "Success"
-        except ServiceError as error:
-            status, answer, outcome = error.status, _encode_error(error, wire or JSON), error.type
-        except TimeoutError:
-            status, answer, outcome = 408, b"", "RequestTimeout"
-        except Exception:
-            _log.exception("%s failed", action)
-            failure = ServiceError("InternalFailure", "The simulator failed; its log says where.", status=500)
+            answer = self._call(action, wire, body)
+            status, outcome = 200, "Success"
+        except Exception as error:
+            failure = _as_service_error(error, action)
             status, answer, outcome = failure.status, _encode_error(failure, wire or JSON), failure.type
-        self._requests.count_request(_known(action), outcome)
-        protocol.response_bytes(status, self._headers(wire or JSON), answer)
+        self._requests.count_request(action if operation(action) else _UNKNOWN, outcome)
+        if isinstance(answer, Subscription):
+            await self._push(answer, protocol)
+        else:
+            protocol.response_bytes(status, self._headers((wire or JSON).content_type), answer)
 
-    def _call(self, action: str, wire: Protocol | None, body: bytes) -> bytes:
+    def _call(self, action: str, wire: Protocol | None, body: bytes) -> bytes | Subscription:
         if wire is None:
             raise ServiceError("UnknownOperationException", "The content type is none of the service's.", status=404)
+        if action == SUBSCRIBE:
+            return self._service.subscribe(wire, body)
         return self._service.answer(action, wire, body)
 
-    def _headers(self, wire: Protocol) -> _Headers:
+    async def _push(self, subscription: Subscription, protocol: Any) -> None:
+        """Push until the subscription ends or its client is gone, whichever is first."""
+        transport = protocol.response_stream(200, self._headers(event_stream.CONTENT_TYPE))
+
+        async def send(frame: bytes) -> None:
+            await transport.send_bytes(frame)
+
+        async def until_gone() -> None:
+            await protocol.client_disconnect()
+
+        tasks = [asyncio.create_task(self._fan_out.push(subscription, send)), asyncio.create_task(until_gone())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        # What sending to a client that is gone raises is the end of the subscription and no error of ours.
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _headers(self, content_type: str) -> _Headers:
         request_id = f"{self._request_id_head}-{next(self._request_ids):012x}"
-        return [("content-type", wire.content_type), ("x-amzn-requestid", request_id)]
+        return [("content-type", content_type), ("x-amzn-requestid", request_id)]
 
     def _healthz(self) -> tuple[str, bytes]:
         return "text/plain", b"ok\n"
@@ -113,13 +136,17 @@ def _too_large() -> ServiceError:
     return ServiceError("RequestEntityTooLarge", f"A request is {BODY_BYTES_MAX} bytes at most.", status=413)
 
 
+def _as_service_error(error: Exception, action: str) -> ServiceError:
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, TimeoutError):
+        return ServiceError("RequestTimeoutException", f"The request took longer than {BODY_WAIT_S} s.", status=408)
+    _log.error("%s failed", action, exc_info=error)
+    return ServiceError("InternalFailure", "The simulator failed; its log says where.", status=500)
+
+
 def _encode_error(error: ServiceError, wire: Protocol) -> bytes:
     answer = {"__type": error.type}
     if error.message is not None:
         answer["message"] = error.message
     return wire.encode(answer)
-
-
-def _known(action: str) -> str:
-    """The action as a label: anything may be asked for, so what does not exist shares one."""
-    return action if operation(action) else "unknown"

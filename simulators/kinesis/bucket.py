@@ -41,6 +41,11 @@ class Bucket:
         self._fill(now_ms)
         return self._balance > 0
 
+    def wait_ms(self, now_ms: int) -> int:
+        """How long until the bucket is not overdrawn; 0 if it is not."""
+        self._fill(now_ms)
+        return 0 if self._balance > 0 else -self._balance // self._rate + 1
+
     def take(self, amount: int) -> None:
         """Take `amount` out, even if less is there."""
         self._balance -= amount * 1000

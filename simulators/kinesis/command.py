@@ -1,6 +1,5 @@
 """The simulator's command line."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import click
 
 from simulators.kinesis.errors import ListenError, SettingsError
 from simulators.kinesis.quota_file import load_quotas
-from simulators.kinesis.server import serve
+from simulators.kinesis.server import leave, serve
 from simulators.kinesis.settings import DEFAULT_PORT, HOST, ServerSettings, parse_streams
 
 MIB = 1024 * 1024
@@ -75,8 +74,10 @@ def settings(
 @options
 def main(**given: Any) -> None:
     """Serve the API of Amazon Kinesis Data Streams on this machine, quotas included."""
+    code = 0
     try:
         serve(settings(**given), click.echo)
     except (SettingsError, ListenError) as error:
         click.echo(f"error: {error.message}" + (f"\n  → {error.remedy}" if error.remedy else ""), err=True)
-        sys.exit(2 if isinstance(error, SettingsError) else 4)
+        code = 2 if isinstance(error, SettingsError) else 4
+    leave(code)

@@ -5,7 +5,8 @@ CloudWatch in Prometheus' conventions: IncomingBytes is `floodmark_kinesis_incom
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
@@ -13,12 +14,15 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from simulators.kinesis.account import Account
+from simulators.kinesis.consumer import Lane
 from simulators.kinesis.shard import Shard
 
 PREFIX = "floodmark_kinesis_"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _Read = Callable[[Shard], float]
+_ReadLane = Callable[[Lane], float]
+_T = TypeVar("_T")
 
 _COUNTERS: dict[str, tuple[str, _Read]] = {
     "incoming_bytes": ("Bytes put, keys included (IncomingBytes)", lambda s: s.counters.incoming_bytes),
@@ -40,6 +44,28 @@ _COUNTERS: dict[str, tuple[str, _Read]] = {
     "trimmed_by_memory_records": (
         "Records forgotten early because memory was full",
         lambda s: s.counters.trimmed_by_memory_records,
+    ),
+}
+
+_LANE_COUNTERS: dict[str, tuple[str, _ReadLane]] = {
+    "subscribe_to_shard_event_bytes": (
+        "Bytes pushed, keys included (SubscribeToShardEvent.Bytes)",
+        lambda lane: lane.counters.bytes,
+    ),
+    "subscribe_to_shard_event_records": (
+        "Records pushed (SubscribeToShardEvent.Records)",
+        lambda lane: lane.counters.records,
+    ),
+    "subscribe_to_shard_event_success": (
+        "Events pushed (SubscribeToShardEvent.Success)",
+        lambda lane: lane.counters.events,
+    ),
+}
+
+_LANE_GAUGES: dict[str, tuple[str, _ReadLane]] = {
+    "subscribe_to_shard_event_behind_latest_seconds": (
+        "How far behind the newest record the latest event was (SubscribeToShardEvent.MillisBehindLatest)",
+        lambda lane: lane.counters.behind_ms / 1000,
     ),
 }
 
@@ -78,8 +104,16 @@ class ServiceMetrics(Collector):
             for stream in self._account.streams(self._now_ms())
             for shard in stream.shards
         ]
-        yield from _families(CounterMetricFamily, _COUNTERS, shards)
-        yield from _families(GaugeMetricFamily, _GAUGES, shards)
+        yield from _families(CounterMetricFamily, _COUNTERS, ("stream", "shard"), shards)
+        yield from _families(GaugeMetricFamily, _GAUGES, ("stream", "shard"), shards)
+        lanes = [
+            ((stream.name, shard, consumer.name), lane)
+            for stream in self._account.streams(self._now_ms())
+            for consumer in stream.consumers.values()
+            for shard, lane in consumer.lanes.items()
+        ]
+        yield from _families(CounterMetricFamily, _LANE_COUNTERS, ("stream", "shard", "consumer"), lanes)
+        yield from _families(GaugeMetricFamily, _LANE_GAUGES, ("stream", "shard", "consumer"), lanes)
         requests = CounterMetricFamily(
             PREFIX + "requests", "Requests answered, by action and outcome", labels=("action", "outcome")
         )
@@ -94,11 +128,12 @@ class ServiceMetrics(Collector):
 
 def _families(
     family: type[CounterMetricFamily] | type[GaugeMetricFamily],
-    definitions: dict[str, tuple[str, _Read]],
-    shards: list[tuple[tuple[str, str], Shard]],
+    definitions: dict[str, tuple[str, Callable[[_T], float]]],
+    label_names: Sequence[str],
+    labelled: Sequence[tuple[Sequence[str], _T]],
 ) -> Iterator[Metric]:
     for name, (help_text, read) in definitions.items():
-        metric = family(PREFIX + name, help_text, labels=("stream", "shard"))
-        for labels, shard in shards:
-            metric.add_metric(labels, read(shard))
+        metric = family(PREFIX + name, help_text, labels=label_names)
+        for labels, one in labelled:
+            metric.add_metric(labels, read(one))
         yield metric

@@ -32,6 +32,9 @@ class ShardQuotas(BaseModel):
     fan_out_bytes_per_second: int | None = Field(
         default=2 * MIB, gt=0, description="for each registered consumer. API reference, RegisterStreamConsumer"
     )
+    subscribe_calls_per_second: int | None = Field(
+        default=1, gt=0, description="for each registered consumer. API reference, SubscribeToShard"
+    )
 
 
 class Override(BaseModel):

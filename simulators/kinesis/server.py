@@ -5,10 +5,11 @@ import errno
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
@@ -17,6 +18,7 @@ from granian.server.embed import Server as EmbeddedServer
 from simulators.kinesis.account import Account, AccountSettings
 from simulators.kinesis.application import Application
 from simulators.kinesis.errors import ListenError
+from simulators.kinesis.fan_out import FanOut
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.rates import RateSampler
 from simulators.kinesis.service import Service
@@ -73,11 +75,22 @@ def serve(settings: ServerSettings, announce: Callable[[str], None]) -> None:
         asyncio.run(_serve(settings, listener, announce))
 
 
+def leave(code: int) -> NoReturn:
+    """End this process, in which `serve` has run.
+
+    The server's own threads may still be about to call into the interpreter, and one that does so while the
+    interpreter is being torn down aborts the process. So it is not torn down.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 async def _serve(settings: ServerSettings, listener: socket.socket, announce: Callable[[str], None]) -> None:
     host, port = listener.getsockname()[:2]
     account = _account(settings)
-    requests, sampler = ServiceMetrics(account, now_ms), RateSampler()
-    server = _Server(Application(Service(account, now_ms), requests, sampler), listener)
+    requests, sampler, fan_out = ServiceMetrics(account, now_ms), RateSampler(), FanOut(now_ms)
+    server = _Server(Application(Service(account, now_ms), requests, sampler, fan_out), listener)
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
@@ -91,6 +104,7 @@ async def _serve(settings: ServerSettings, listener: socket.socket, announce: Ca
         await _first(serving, stopping)
     finally:
         housekeeping.cancel()
+        fan_out.stop()
         server.stop()
         await asyncio.wait([serving], timeout=STOP_WAIT_S)
         if settings.port_file:

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from simulators.kinesis import actions_records, actions_streams, model
+from simulators.kinesis import actions_consumers, actions_records, actions_streams, model
 from simulators.kinesis.account import Account
 from simulators.kinesis.call import Call
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.protocol import Protocol
+from simulators.kinesis.subscription import Subscription
 
 Action = Callable[[Call], dict[str, Any] | bytes | None]
 """Gives the answer as a value, or encoded already, or None for an empty one; raises ServiceError."""
@@ -15,17 +16,26 @@ Action = Callable[[Call], dict[str, Any] | bytes | None]
 ACTIONS: dict[str, Action] = {
     "CreateStream": actions_streams.create_stream,
     "DeleteStream": actions_streams.delete_stream,
+    "DeregisterStreamConsumer": actions_consumers.deregister_stream_consumer,
     "DescribeStream": actions_streams.describe_stream,
+    "DescribeStreamConsumer": actions_consumers.describe_stream_consumer,
     "DescribeStreamSummary": actions_streams.describe_stream_summary,
     "GetRecords": actions_records.get_records,
     "GetShardIterator": actions_records.get_shard_iterator,
     "ListShards": actions_streams.list_shards,
+    "ListStreamConsumers": actions_consumers.list_stream_consumers,
     "ListStreams": actions_streams.list_streams,
     "PutRecord": actions_records.put_record,
     "PutRecords": actions_records.put_records,
+    "RegisterStreamConsumer": actions_consumers.register_stream_consumer,
 }
 
-LIMITED_BY_STREAM = frozenset({"ListShards", "ListStreamConsumers"})
+SUBSCRIBE = "SubscribeToShard"
+"""The one action that is answered by a stream of events."""
+
+LIMITED_BY_STREAM = frozenset(
+    {"DeregisterStreamConsumer", "DescribeStreamConsumer", "ListShards", "ListStreamConsumers"}
+)
 """Actions whose rate is limited for each stream, which they do themselves; of all others for the whole account."""
 
 
@@ -46,11 +56,15 @@ class Service:
             return answer
         return b"" if answer is None else protocol.encode(answer)
 
+    def subscribe(self, protocol: Protocol, body: bytes) -> Subscription:
+        """What SubscribeToShard is to push; ServiceError if it is to push nothing."""
+        return actions_consumers.subscribe_to_shard(self.call(SUBSCRIBE, protocol, body))
+
     def call(self, action: str, protocol: Protocol, body: bytes) -> Call:
         """A request that can be worked on; ServiceError if there is no such action or the body cannot be read."""
         operation = model.operation(action)
         if operation is None:
             raise ServiceError("UnknownOperationException", f"Kinesis has no action {action}.")
-        if action not in ACTIONS:
+        if action not in ACTIONS and action != SUBSCRIBE:
             raise ServiceError("UnknownOperationException", f"This simulator does not serve {action}.")
         return Call(self.account, operation, protocol, protocol.decode(body), self.now_ms())

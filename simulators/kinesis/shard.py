@@ -1,5 +1,6 @@
 """One shard: a range of hash keys, the records in it, and what it allows a second."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from simulators.kinesis import sequence
@@ -55,6 +56,7 @@ class Shard:
         self.counters = ShardCounters()
         self.read_quota = ReadQuota(quotas, now_ms)
         self.iterator_quota = CallQuota(quotas.get_shard_iterator_calls_per_second, now_ms)
+        self.listeners: set[Callable[[], None]] = set()
         self._write_quota = WriteQuota(quotas, now_ms)
         self._base = sequence.shard_base(self.created_s, number)
         self._last_arrival_ms = now_ms
@@ -88,6 +90,8 @@ class Shard:
         position = self.log.append(key, data, arrival_ms)
         counters.incoming_bytes += size
         counters.incoming_records += 1
+        if self.listeners:
+            self.wake()
         return sequence.numbered(self._base, position, arrival_ms)
 
     def read(self, position: int, *, records_max: int, bytes_max: int, now_ms: int) -> RecordSlice:
@@ -107,6 +111,15 @@ class Shard:
             for position, arrival_ms in enumerate(records.arrivals_ms, records.first)
         ]
 
+    def sequence_number_before(self, position: int, now_ms: int) -> int:
+        """A number behind which a reader goes on at `position`, whether or not there is a record before it."""
+        return sequence.numbered(self._base, position - 1, now_ms)
+
+    def wake(self) -> None:
+        """Tell all who listen that there is something to look at."""
+        for listener in tuple(self.listeners):
+            listener()
+
     def millis_behind(self, position: int, now_ms: int) -> int:
         """How far a reader that goes on at `position` is behind the newest record, in milliseconds; 0 at the end."""
         arrival_ms = self.log.arrival_ms(position)
@@ -122,3 +135,4 @@ class Shard:
         """Take no more records; what is there can be read until it is trimmed."""
         self.closed_ms = max(now_ms, self._last_arrival_ms)
         self.children = children
+        self.wake()

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from simulators.kinesis.bucket import CallQuota
+from simulators.kinesis.consumer import Consumer
 from simulators.kinesis.hashing import HashRange, hash_key_from_number, uniform_ranges
 from simulators.kinesis.quota import Quotas
 from simulators.kinesis.shard import Shard, shard_id
@@ -43,6 +44,8 @@ class Stream:
         self.created_ms = now_ms
         self.settings = StreamSettings()
         self.transition: Transition | None = None
+        self.consumers: dict[str, Consumer] = {}
+        self.is_gone = False
         self.call_quotas: dict[str, CallQuota] = {}
         self._shards: dict[str, Shard] = {}
         self._shards_made = 0
@@ -73,6 +76,11 @@ class Stream:
     def stored_bytes(self) -> int:
         """Memory that its records take."""
         return sum(shard.log.stored_bytes for shard in self.shards)
+
+    def wake(self) -> None:
+        """Tell all who listen to one of its shards that there is something to look at."""
+        for shard in self.shards:
+            shard.wake()
 
     def shard_for(self, hash_key: bytes) -> Shard:
         """The open shard which owns this hash key."""

@@ -182,7 +182,7 @@ def run(command, progress, how_far):
 
 def steps():
     """Every step with what it is made from, in order: a later one is redone when an earlier one was."""
-    python = digest(sys.executable, sys.version, VENV)
+    python = digest(sys.executable, sys.version, str(VENV))
     packages = digest(python, LOCK)
     project = digest(packages, PROJECT / "pyproject.toml")
     return [

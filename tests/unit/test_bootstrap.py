@@ -87,3 +87,11 @@ def test_a_failing_step_says_what_it_said(bootstrap: ModuleType) -> None:
     command = [sys.executable, "-c", "print('No space left on device'); raise SystemExit(1)"]
     with pytest.raises(bootstrap.SetupError, match="free some disk space"):
         bootstrap.run(command, bootstrap.Progress(), lambda: "trying")
+
+
+def test_the_real_steps_can_be_fingerprinted_before_and_after(bootstrap: ModuleType) -> None:
+    names = [name for name, _, _ in bootstrap.steps()]
+    assert names == ["virtual environment", "packages", "floodmark", "connector jars"]
+    fingerprints = [fingerprint for _, fingerprint, _ in bootstrap.steps()]
+    assert fingerprints == [fingerprint for _, fingerprint, _ in bootstrap.steps()]
+    assert len(set(fingerprints)) == 4

@@ -2,7 +2,8 @@
 
 A record is a line of fields separated by commas, neither quoted nor trimmed; one line break at its end is ignored.
 Refused records go to the dead-letter stream, each with the first reason that applies, in this order: `empty`,
-`encoding`, `columns`, `id`, `text`, `amount`, `time`, `future-time`.
+`encoding`, `columns`, `id`, `text`, `amount`, `time`, `future-time`. None is `too-large`: every field has a greatest
+length, so what is too large to pass on is refused for another reason, and a dead letter quotes 64 KiB at most.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,6 @@
 import hashlib
 import os
 import shutil
-import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from jgo.maven import Artifact, MavenContext, PythonResolver
 from pydantic import BaseModel, ConfigDict
 
 from floodmark import paths
+from floodmark.clock import Clock, SystemClock
 from floodmark.errors import EnvironmentFailedError, MissingProgramError
 
 COORDINATES = paths.PROJECT / "deploy" / "jars.toml"
@@ -58,8 +58,11 @@ class LockedJar(BaseModel):
 class JarSet:
     """The jars of one lock in one folder. `repository` is the address of a Maven repository; None is Maven Central."""
 
-    def __init__(self, *, lock: Path, directory: Path, cache: Path, repository: str | None = None) -> None:
+    def __init__(
+        self, *, lock: Path, directory: Path, cache: Path, repository: str | None = None, clock: Clock | None = None
+    ) -> None:
         self.jars = _read_lock(lock)
+        self._clock = clock or SystemClock()
         self._directory = directory
         self._cache = cache
         self._repository = repository
@@ -105,7 +108,7 @@ class JarSet:
                     return
                 problem = "its contents do not match the checksum in deploy/jars.lock"
             if attempt < ATTEMPTS_MAX:
-                time.sleep(RETRY_PAUSE_S * attempt)
+                self._clock.sleep(RETRY_PAUSE_S * attempt)
         raise EnvironmentFailedError(
             f"{jar.file} could not be fetched in {ATTEMPTS_MAX} attempts: {problem}",
             f"check the way to Maven Central ({REPOSITORY_VARIABLE} names a mirror), then run `make setup` again",

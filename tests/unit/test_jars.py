@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from floodmark import jars
+from floodmark.clock import ManualClock
 from floodmark.errors import EnvironmentFailedError, MissingProgramError
 from floodmark.jars import COORDINATES, LOCK, JarSet, LockedJar, resolve_lock, write_lock
 
@@ -50,9 +50,7 @@ class Repository:
 
 
 @pytest.fixture
-def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
-    monkeypatch.setattr(jars, "RETRY_PAUSE_S", 0.0)
-
+def repository() -> Iterator[Repository]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.asked.append(self.path)
@@ -93,7 +91,13 @@ def two(tmp_path: Path, repository: Repository) -> JarSet:
     repository.add_jar("beta", "1", BETA)
     lock = tmp_path / "jars.lock"
     write_lock([locked("alpha", ALPHA), locked("beta", BETA)], lock)
-    return JarSet(lock=lock, directory=tmp_path / "jars", cache=tmp_path / "cache", repository=repository.address)
+    return JarSet(
+        lock=lock,
+        directory=tmp_path / "jars",
+        cache=tmp_path / "cache",
+        repository=repository.address,
+        clock=ManualClock(),
+    )
 
 
 def ignore(_file: str, _done_bytes: int, _total_bytes: int) -> None:
@@ -163,6 +167,7 @@ def test_no_repository_at_all_is_an_error_with_a_remedy(two: JarSet, tmp_path: P
         directory=tmp_path / "jars",
         cache=tmp_path / "cache",
         repository="http://127.0.0.1:1",
+        clock=ManualClock(),
     )
     with pytest.raises(EnvironmentFailedError, match=r"alpha-1\.jar could not be fetched") as caught:
         nowhere.ensure(ignore)

@@ -1,11 +1,11 @@
 """What floodmark asks of a Flink cluster, as a Protocol, and what comes back."""
 
-import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from floodmark.clock import Clock, SystemClock
 from floodmark.errors import EnvironmentFailedError
 
 JobState = Literal[
@@ -27,6 +27,8 @@ ENDED: frozenset[JobState] = frozenset({"FAILED", "CANCELED", "FINISHED"})
 POLL_INTERVAL_S = 0.1
 
 Found = TypeVar("Found")
+
+_SYSTEM_CLOCK = SystemClock()
 
 
 class _Answer(BaseModel):
@@ -121,7 +123,12 @@ class FlinkClient(Protocol):
 
 
 def wait_until_healthy(
-    client: FlinkClient, *, slots: int, timeout_s: float, check: Callable[[], None] = lambda: None
+    client: FlinkClient,
+    *,
+    slots: int,
+    timeout_s: float,
+    check: Callable[[], None] = lambda: None,
+    clock: Clock = _SYSTEM_CLOCK,
 ) -> Overview:
     """Wait until the cluster offers `slots` task slots. `check` is called at each look and may raise."""
 
@@ -131,7 +138,7 @@ def wait_until_healthy(
         overview = client.overview()
         return overview if overview.slots_total >= slots else None
 
-    found = _wait_for(look, timeout_s=timeout_s, check=check)
+    found = _wait_for(look, timeout_s=timeout_s, check=check, clock=clock)
     if found is None:
         raise EnvironmentFailedError(
             f"Flink did not offer {slots} task slots within {timeout_s:g} s", "look into the logs of its processes"
@@ -140,7 +147,12 @@ def wait_until_healthy(
 
 
 def wait_until_running(
-    client: FlinkClient, job_id: str, *, timeout_s: float, check: Callable[[], None] = lambda: None
+    client: FlinkClient,
+    job_id: str,
+    *,
+    timeout_s: float,
+    check: Callable[[], None] = lambda: None,
+    clock: Clock = _SYSTEM_CLOCK,
 ) -> Job:
     """Wait until every subtask of the job runs; EnvironmentFailedError with the cause if it ends or takes too long."""
 
@@ -150,7 +162,7 @@ def wait_until_running(
             raise EnvironmentFailedError(f"Job {job.name} ended as {job.state}{_because(client, job_id)}")
         return job if job.is_running else None
 
-    found = _wait_for(look, timeout_s=timeout_s, check=check)
+    found = _wait_for(look, timeout_s=timeout_s, check=check, clock=clock)
     if found is None:
         job = client.job(job_id)
         raise EnvironmentFailedError(
@@ -166,12 +178,14 @@ def _because(client: FlinkClient, job_id: str) -> str:
     return f": {cause}" if cause else ""
 
 
-def _wait_for(look: Callable[[], Found | None], *, timeout_s: float, check: Callable[[], None]) -> Found | None:
-    deadline_s = time.monotonic() + timeout_s
+def _wait_for(
+    look: Callable[[], Found | None], *, timeout_s: float, check: Callable[[], None], clock: Clock
+) -> Found | None:
+    deadline_ns = clock.now_ns() + round(timeout_s * 1e9)
     while True:
         check()
         if (found := look()) is not None:
             return found
-        if time.monotonic() >= deadline_s:
+        if clock.now_ns() >= deadline_ns:
             return None
-        time.sleep(POLL_INTERVAL_S)
+        clock.sleep(POLL_INTERVAL_S)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from floodmark.errors import ConfigurationError, EnvironmentFailedError
+from floodmark.errors import ConfigurationError, EnvironmentFailedError, FloodmarkError
 from floodmark.systems.flink.causes import submission_failure, usage_error
 from floodmark.systems.flink.layout import FlinkLayout
-from floodmark.systems.process import OwnedProcess
+from floodmark.systems.process import OwnedProcess, ProcessSpec
 
 TIMEOUT_S = 120.0
 """A submission takes four seconds on two idle cores."""
@@ -30,7 +30,7 @@ class JobSubmitter(Protocol):
 class FlinkRun:
     """Submits as `flink run -d -py JOB OPTIONS` does, without Flink's shell scripts. A `JobSubmitter`.
 
-    `directory` is the folder of the cluster at `address`, as `FlinkCluster` laid it out.
+    `layout` is the folder of the cluster at `address`, as `FlinkCluster` wrote it.
     """
 
     def __init__(self, *, layout: FlinkLayout, address: str) -> None:
@@ -40,39 +40,36 @@ class FlinkRun:
     def submit(self, job: Path, options: Sequence[str]) -> str:
         if not job.is_file():
             raise ConfigurationError(f"There is no job {job}")
-        spec = self._layout.java_process(
+        spec = self._process(job, options)
+        start_bytes = spec.log.stat().st_size if spec.log.exists() else 0
+        with OwnedProcess(spec) as process:
+            code = process.wait(TIMEOUT_S)
+            if code is None:
+                raise process.failure(f"had not submitted {job.name} after {TIMEOUT_S:g} s", "see if Flink answers")
+        said = _said(spec.log, start_bytes)
+        submitted = _SUBMITTED.search(said)
+        if code == 0 and submitted:
+            return submitted.group(1)
+        raise _failure(job, said, spec.log)
+
+    def _process(self, job: Path, options: Sequence[str]) -> ProcessSpec:
+        cluster = self._address.removeprefix("http://")
+        return self._layout.java_process(
             f"submit-{job.stem}",
             entry="org.apache.flink.client.cli.CliFrontend",
             configuration=self._layout.configuration,
             # A client lives for seconds: the optimising compiler costs it more than it gains.
             java_options=["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"],
-            arguments=[
-                "run",
-                "-d",
-                "-m",
-                self._address.removeprefix("http://"),
-                "-py",
-                str(job.resolve()),
-                "--",
-                *options,
-            ],
+            # Behind the dashes Flink takes no option for its own.
+            arguments=["run", "-d", "-m", cluster, "-py", str(job.resolve()), "--", *options],
         )
-        start_bytes = spec.log.stat().st_size if spec.log.exists() else 0
-        with OwnedProcess(spec) as process:
-            code = process.wait(TIMEOUT_S)
-            if code is None:
-                raise process.failure(
-                    f"had not submitted {job.name} after {TIMEOUT_S:g} s", "see whether Flink answers"
-                )
-        said = _said(spec.log, start_bytes)
-        submitted = _SUBMITTED.search(said)
-        if code == 0 and submitted:
-            return submitted.group(1)
-        if complaint := usage_error(said):
-            raise ConfigurationError(f"{job.name} refused its options: {complaint}", f"python {job} --help")
-        raise EnvironmentFailedError(
-            f"{job.name} could not be submitted: {submission_failure(said)}", f"all that was said is in {spec.log}"
-        )
+
+
+def _failure(job: Path, said: str, log: Path) -> FloodmarkError:
+    if complaint := usage_error(said):
+        return ConfigurationError(f"{job.name} refused its options: {complaint}", f"`python {job} --help` lists them")
+    cause = submission_failure(said)
+    return EnvironmentFailedError(f"{job.name} could not be submitted: {cause}", f"all that was said is in {log}")
 
 
 def _said(log: Path, start_bytes: int) -> str:

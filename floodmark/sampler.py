@@ -5,6 +5,7 @@ which a source gave nothing is a gap: no row, never a zero. It is counted, named
 `source_missed_total`, so that a report made from the files alone can tell.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from floodmark.clock import Clock, SystemClock
+from floodmark.errors import EnvironmentFailedError
 from floodmark.timeseries import Sample, TimeSeriesWriter
 
 _logger = logging.getLogger(__name__)
@@ -100,6 +102,7 @@ class Sampler:
             if self._broken is None:
                 self._writer.close()
                 return
+        self._writer.discard()
         raise self._broken
 
     def _await(self, name: str, thread: threading.Thread) -> None:
@@ -170,7 +173,9 @@ class Sampler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        # While something worse is on its way out, trouble with the file must not take its place.
+        with contextlib.nullcontext() if kind is None else contextlib.suppress(EnvironmentFailedError):
+            self.stop()
 
 
 def _reason(error: Exception) -> str:

@@ -5,6 +5,7 @@ dictionary-encoded) and `value` (float64, in the unit that ends the metric's nam
 row: NaN and infinity never get in.
 """
 
+import contextlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -97,6 +98,16 @@ class TimeSeriesWriter:
                 self._partial.replace(self.path)
             finally:
                 self._partial.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Give up: leave no file behind. Harmless after `close`."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(OSError, pa.ArrowException):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            self._partial.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         rows, self._pending = self._pending, []

@@ -29,7 +29,7 @@ STAGE_COLOURS = {
 }
 
 WIDE_IN, NARROW_IN = 9.4, 3.9
-LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 0.62, 0.98, 0.22, 0.46
+LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 0.62, 1.02, 0.22, 0.46
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -96,7 +96,7 @@ def axes(figure: Figure, *, narrow: bool, right_in: float = RIGHT_IN) -> Axes:
     """Axes with the same margins in inches on every plot, so that the times of one line up with those of the next."""
     width_in, height_in = figure.get_size_inches()
     left_in = LEFT_IN - 0.06 if narrow else LEFT_IN
-    right_in *= 0.84 if narrow else 1
+    right_in *= 0.9 if narrow else 1
     made = figure.add_axes(
         (
             left_in / width_in,

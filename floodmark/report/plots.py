@@ -165,7 +165,7 @@ def plot_cpu(processes: Mapping[str, Course], span: Span, *, cores: int | None) 
             layer = np.array([seen.get(start_s, np.nan) for start_s in grid.tolist()])
             plot.fill_between(grid + span.step_s / 2, floor, floor + layer, color=colour, alpha=0.78, linewidth=0)
             middle = np.nanmedian(floor + layer / 2) if np.isfinite(floor + layer).any() else 0.0
-            labels.append((float(middle), name, colour))
+            labels.append((float(middle), name.removeprefix("Flink "), colour))
             floor = floor + layer
         top = float(np.nanmax(floor)) if np.isfinite(floor).any() else 1.0
         if cores:
@@ -198,7 +198,7 @@ def _cycle(count: int) -> list[str]:
 def _prepare_time(plot: Axes, span: Span, narrow: bool) -> None:
     plot.set_xlim(span.start_s, span.end_s)
     plot.set_xlabel(TIME_LABEL)
-    plot.xaxis.set_major_locator(MaxNLocator(5 if narrow else 11, integer=True))
+    plot.xaxis.set_major_locator(MaxNLocator(5 if narrow else 11, integer=True, steps=[1, 2, 5, 10]))
     plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace("-", "−")))
     if span.start_s < 0:
         plot.axvspan(span.start_s, 0, color=PALE, linewidth=0, zorder=0)

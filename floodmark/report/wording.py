@@ -63,7 +63,7 @@ def moment(time_ms: int) -> str:
 
 def title(name: str) -> str:
     """`machine_cpu` as `machine CPU`."""
-    return name.replace("_", " ").replace("cpu", "CPU")
+    return name.replace("_", " ").replace("cpu", "CPU").replace("flink", "Flink")
 
 
 def plural(number: int, noun: str) -> str:

@@ -221,7 +221,7 @@ def write_time_series(path: Path, plan: Plan, randomness: np.random.Generator) -
             writer.append(
                 one
                 for one in machine_samples(now_ms, plan, randomness, loaded)
-                if not (lost_sight and one.label == "taskmanager")
+                if not (lost_sight and one.label == "Flink task-manager-1")
             )
             if lost_sight:
                 missed = second - plan.gap_s.start + 1
@@ -260,9 +260,15 @@ def shard_samples(now_ms: int, plan: Plan, randomness: np.random.Generator, load
 
 
 def machine_samples(now_ms: int, plan: Plan, randomness: np.random.Generator, loaded: bool) -> list[Sample]:
-    typical = {"taskmanager": 0.52, "simulator": 0.17, "generator": 0.14, "harness": 0.08, "jobmanager": 0.03}
+    typical = {
+        "Flink task-manager-1": 0.52,
+        "simulator": 0.17,
+        "generator": 0.14,
+        "harness": 0.08,
+        "Flink job-manager": 0.03,
+    }
     scale = plan.rate / 1500 if loaded else 0.15
-    memory = {"taskmanager": 880, "simulator": 140, "generator": 190, "harness": 230, "jobmanager": 560}
+    memory = {"Flink task-manager-1": 880, "simulator": 140, "generator": 190, "harness": 230, "Flink job-manager": 560}
     samples = []
     for name, cores in typical.items():
         used = max(0.0, randomness.normal(cores, 0.04) * scale)

@@ -125,6 +125,19 @@ def test_a_full_disk_is_told_when_the_sampler_is_stopped(tmp_path: Path) -> None
     wait_until_looked(steady, 1)
     with pytest.raises(EnvironmentFailedError, match="the disk is full"):
         sampler.stop()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_hides_no_other_trouble(tmp_path: Path) -> None:
+    steady = Steady()
+
+    def interrupted() -> None:
+        with Sampler({"steady": steady}, BrokenWriter(tmp_path / "a.parquet"), interval_ms=1):
+            wait_until_looked(steady, 1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
 
 
 def test_the_same_grid_serves_all_sources(tmp_path: Path) -> None:

@@ -71,6 +71,14 @@ def test_the_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
         writer.append([sample(1, 1.0)])
 
 
+def test_what_is_given_up_leaves_no_file(tmp_path: Path) -> None:
+    writer = TimeSeriesWriter(tmp_path / "timeseries.parquet", rows_per_group=1)
+    writer.append([sample(0, 1.0)])
+    writer.discard()
+    writer.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "timeseries.parquet"
     path.write_bytes(b"PAR1 and then nothing")

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from floodmark.derived_series import ACCEPTED, OFFERED
+from floodmark.analysis.derived_series import ACCEPTED, OFFERED
 from floodmark.errors import ConfigurationError
 from floodmark.latency import PERCENTILES
 from floodmark.report import courses, facts, plots, plots_stages, wording

@@ -153,3 +153,64 @@ def test_any_bytes_are_a_request_or_a_serialization_exception(body: bytes) -> No
             protocol.decode(body)
         except ServiceError as error:
             assert error.type == "SerializationException"  # noqa: PT017 most bodies are one or the other
+
+
+cuts = st.tuples(st.just("split"), st.integers(0, 20), st.integers(2, 2**100))
+joins = st.tuples(st.just("merge"), st.integers(0, 20), st.none())
+scales = st.tuples(st.just("scale"), st.floats(0.5, 2.0), st.none())
+keyed_puts = st.tuples(st.just("put"), st.lists(st.integers(0, 12), min_size=1, max_size=20), st.none())
+
+
+@settings(max_examples=80, deadline=None)
+@given(shards=st.integers(1, 4), steps=st.lists(st.one_of(keyed_puts, cuts, joins, scales), max_size=20))
+def test_each_key_keeps_its_order_through_any_splits_and_merges(shards: int, steps: list[Any]) -> None:
+    direct = Direct(OFF)
+    direct("CreateStream", StreamName="s", ShardCount=shards)
+    stream = direct.account.find("s", None, direct.now_ms)
+    stored: dict[str, list[str]] = defaultdict(list)
+    for number, (kind, first, second) in enumerate(steps):
+        direct.now_ms += 10
+        if kind == "put":
+            records = [{"PartitionKey": f"k{key}", "Data": base64.b64encode(b"%d" % number).decode()} for key in first]
+            answers = direct("PutRecords", StreamName="s", Records=records)["Records"]
+            for key, answer in zip(first, answers, strict=True):
+                stored[f"k{key}"].append(answer["SequenceNumber"])
+        else:
+            _reshard(direct, stream, kind, first, second)
+    assert {key: numbers for key, numbers in _read_parents_first(direct, stream).items() if numbers} == stored
+    for numbers in stored.values():
+        assert list(map(int, numbers)) == sorted(map(int, set(numbers)))
+
+
+def _reshard(direct: Direct, stream: Any, kind: str, first: Any, second: Any) -> None:
+    shards = stream.open_shards
+    if kind == "split":
+        shard = shards[first % len(shards)]
+        direct(
+            "SplitShard",
+            StreamName="s",
+            ShardToSplit=shard.id,
+            NewStartingHashKey=str(shard.hash_range.first + second),
+        )
+    elif kind == "merge" and len(shards) > 1:
+        index = first % (len(shards) - 1)
+        pair = {"ShardToMerge": shards[index].id, "AdjacentShardToMerge": shards[index + 1].id}
+        direct("MergeShards", StreamName="s", **pair)
+    elif kind == "scale":
+        target = max(1, (len(shards) + 1) // 2, int(first * len(shards)))
+        direct("UpdateShardCount", StreamName="s", TargetShardCount=target, ScalingType="UNIFORM_SCALING")
+
+
+def _read_parents_first(direct: Direct, stream: Any) -> dict[str, list[str]]:
+    """Every record by key, each shard read to its end before its children are."""
+    seen: dict[str, list[str]] = defaultdict(list)
+    for shard in stream.shards:
+        start = {"StreamName": "s", "ShardId": shard.id, "ShardIteratorType": "TRIM_HORIZON"}
+        iterator = direct("GetShardIterator", **start)["ShardIterator"]
+        while iterator:
+            answer = direct("GetRecords", ShardIterator=iterator, Limit=7)
+            for record in answer["Records"]:
+                seen[record["PartitionKey"]].append(record["SequenceNumber"])
+            caught_up = not answer["Records"]
+            iterator = None if caught_up else answer.get("NextShardIterator")
+    return seen

@@ -23,6 +23,7 @@ row = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(row, min_size=1, max_size=50, unique_by=lambda one: one[0]), st.data())
 def test_columns_come_back_sorted_by_index(rows: list[tuple[int, ...]], data: st.DataObject) -> None:
     form = data.draw(st.sampled_from([digits, anything]))
@@ -44,7 +45,7 @@ def test_columns_come_back_sorted_by_index(rows: list[tuple[int, ...]], data: st
     assert found.shards == columns.shards
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.permutations(range(40)), st.data())
 def test_every_offered_record_is_there_once_in_whatever_order_outcomes_come(
     order: list[int], data: st.DataObject

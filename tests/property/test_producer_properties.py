@@ -37,7 +37,7 @@ def react(transport: FakeTransport, clock: ManualClock, kind: str, detail: objec
     return None if kind == "fine" else Answer(ending=endings.get(kind, Ending.UNANSWERED))
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.one_of(fine, partial, slow, partial, whole), max_size=40),
     st.booleans(),

@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from floodmark.schedule import PiecewiseLinearProfile, Segment
@@ -19,6 +19,7 @@ def profiles(draw: st.DrawFn) -> PiecewiseLinearProfile:
     return PiecewiseLinearProfile(parts)
 
 
+@settings(deadline=None)
 @given(profiles(), st.data())
 def test_a_record_is_counted_from_its_due_time_on_and_not_before(
     profile: PiecewiseLinearProfile, data: st.DataObject
@@ -29,6 +30,7 @@ def test_a_record_is_counted_from_its_due_time_on_and_not_before(
     assert profile.due_count(offset - 1) <= index
 
 
+@settings(deadline=None)
 @given(profiles(), st.data())
 def test_counts_never_fall_and_end_at_the_total(profile: PiecewiseLinearProfile, data: st.DataObject) -> None:
     last = int(profile.due_offsets_ns(profile.total - 1, 1)[0])
@@ -38,6 +40,7 @@ def test_counts_never_fall_and_end_at_the_total(profile: PiecewiseLinearProfile,
     assert (counts[0], counts[-2], counts[-1]) == (0, profile.total, profile.total)
 
 
+@settings(deadline=None)
 @given(profiles(), st.data())
 def test_any_stretch_gives_the_same_due_times_and_they_never_decrease(
     profile: PiecewiseLinearProfile, data: st.DataObject

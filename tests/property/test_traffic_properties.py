@@ -1,7 +1,7 @@
 """A record is a function of its index: who makes it, in whatever stretch, makes the same bytes."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.traffic.orders import OrderTrafficOptions
@@ -10,6 +10,7 @@ OPTIONS = OrderTrafficOptions(seed=3, run_token="p", abnormal_share=0.1, regions
 WHOLE = OPTIONS.build().records(0, np.arange(5000) + 1_763_000_000_000)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4999), st.integers(0, 2500))
 def test_any_stretch_holds_the_same_records(first: int, count: int) -> None:
     times = np.arange(first, min(first + count, 5000)) + 1_763_000_000_000
@@ -18,6 +19,7 @@ def test_any_stretch_holds_the_same_records(first: int, count: int) -> None:
     assert batch.keys == WHOLE.keys[first : first + len(times)]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**40), st.integers(0, 2**63 - 1))
 def test_ids_lead_back_to_indices(index: int, seed: int) -> None:
     traffic = OPTIONS.model_copy(update={"seed": seed}).build()

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from floodmark.caveats import Evidence, find_caveats
+from floodmark.analysis.caveats import Evidence, find_caveats
 from floodmark.run import STAGES, CheckpointSummary, Latency, LatencySummary, Outputs, Records
 from floodmark.timeseries import Sample, TimeSeries
 

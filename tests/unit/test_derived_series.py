@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from floodmark.derived_series import ACCEPTED, OFFERED, replace_derived
+from floodmark.analysis.derived_series import ACCEPTED, OFFERED, replace_derived
 from floodmark.errors import EnvironmentFailedError
 from floodmark.timeseries import Sample, TimeSeries, TimeSeriesWriter
 

@@ -120,7 +120,7 @@ def test_readers_share_two_mebibytes_a_second() -> None:
 
 
 def test_off_refuses_nothing() -> None:
-    shard = Shard(0, ALL_KEYS, OFF.shard, START_MS)
+    shard = Shard(0, ALL_KEYS, OFF.shard, START_MS, created_s=START_MS // 1000)
     assert all(shard.put(b"k", b"x" * 10_000, START_MS) for _ in range(5000))
     assert all(shard.read_quota.admit(START_MS) and shard.iterator_quota.admit(START_MS) for _ in range(100))
 

@@ -12,11 +12,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from floodmark import store
-from floodmark.accounting import Accounting, LoadWindow, SecondCounter
+from floodmark.analysis.accounting import Accounting, LoadWindow, SecondCounter
 from floodmark.bottleneck import find_bottleneck
-from floodmark.caveats import Evidence, find_caveats
+from floodmark.analysis.caveats import Evidence, find_caveats
 from floodmark.checkpoints import summarise as summarise_checkpoints
-from floodmark.derived_series import ACCEPTED, OBSERVED, OFFERED, THROTTLED, replace_derived
+from floodmark.analysis.derived_series import ACCEPTED, OBSERVED, OFFERED, THROTTLED, replace_derived
 from floodmark.errors import EnvironmentFailedError
 from floodmark.latency import LatencyRecorder
 from floodmark.ledger import LedgerFollower, LedgerProgress, Manifest, read_entries, read_manifest
@@ -27,7 +27,7 @@ from floodmark.reconcile import Examples, MatchedOutputs, Reconciler
 from floodmark.run import STAGES, CheckpointSummary, EndpointKind, Outputs, Run, Window
 from floodmark.slo import Slo, evaluate, parse_slo
 from floodmark.timeseries import Sample, TimeSeries
-from floodmark.utilisation import measure_utilisation
+from floodmark.analysis.utilisation import measure_utilisation
 from floodmark.verdict import Measurement, judge
 
 EXAMPLES = "examples.json"

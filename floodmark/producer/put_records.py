@@ -100,11 +100,11 @@ class PutRecordsTransport:
                 return Answer(ending=Ending.UNANSWERED, detail=f"the answer has more than {ANSWER_BYTES_MAX} bytes")
             response.release_conn()
         except (NewConnectionError, ConnectTimeoutError) as error:
-            return Answer(ending=Ending.UNAVAILABLE, detail=f"no connection: {_short(error)}")
+            return Answer(ending=Ending.UNAVAILABLE, detail=f"no connection: {_cause(error)}")
         except SSLError as error:
-            return Answer(ending=Ending.REFUSED, detail=f"no trusted connection: {_short(error)}")
+            return Answer(ending=Ending.REFUSED, detail=f"no trusted connection: {_cause(error)}")
         except (HTTPError, OSError) as error:
-            return Answer(ending=Ending.UNANSWERED, detail=f"no answer: {type(error).__name__}: {_short(error)}")
+            return Answer(ending=Ending.UNANSWERED, detail=f"no answer: {_cause(error)}")
         if response.status == 200:
             return read_answer(data, request.records)
         return read_refusal(response.status, data)
@@ -155,5 +155,8 @@ def _certificates() -> str:
     return str(Session().get_config_variable("ca_bundle") or get_cert_path(True))
 
 
-def _short(error: Exception) -> str:
-    return str(error)[:_DETAIL_CHARACTERS_MAX]
+def _cause(error: BaseException) -> str:
+    """What lies at the bottom of an error, without addresses and numbers: few different texts, fit to count by."""
+    while deeper := error.__cause__ or error.__context__:
+        error = deeper
+    return (error.strerror if isinstance(error, OSError) else "") or type(error).__name__

@@ -4,9 +4,9 @@ import dataclasses
 import json
 
 import click
-from rich.console import Console
 from rich.text import Text
 
+from floodmark.cli.console import open_console
 from floodmark.doctor import Finding, examine
 
 EXIT_INCOMPLETE = 4
@@ -16,7 +16,7 @@ EXIT_INCOMPLETE = 4
 @click.option("--json", "as_json", is_flag=True, help="Findings as JSON on standard output.")
 def doctor(as_json: bool) -> int:
     """Tell what is installed, what is missing, and the command that mends it."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     findings = []
     for finding in examine():
         findings.append(finding)

@@ -7,10 +7,10 @@ import traceback
 from types import FrameType
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from floodmark import __version__, paths
+from floodmark.cli.console import open_console
 from floodmark.cli.doctor import doctor
 from floodmark.cli.kinesis import kinesis
 from floodmark.cli.report import report
@@ -43,7 +43,7 @@ def main() -> None:
 
 def run_command_line(arguments: list[str]) -> int:
     """Run one command; returns its exit code. No traceback reaches the user."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = open_console(stderr=True)
     logging.getLogger("floodmark").addHandler(logging.NullHandler())  # what matters is in the result, not on the way
     try:
         code = cli.main(arguments, prog_name="floodmark", standalone_mode=False)

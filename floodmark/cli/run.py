@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from floodmark import paths
+from floodmark.cli.console import open_console
 from floodmark.cli.options import JSON, OUT, trial_options
 from floodmark.cli.progress import open_progress
 from floodmark.cli.summary import summary_table
@@ -49,7 +50,7 @@ def demo(out: Path | None, as_json: bool) -> int:
 
 def _run(scenario: Scenario, settings: dict[str, Any], out: Path | None, as_json: bool) -> int:
     config = _resolve(scenario, settings)
-    console = Console(stderr=True, highlight=False)
+    console = open_console(stderr=True)
     progress = open_progress(console)
     command = shlex.join(["floodmark", *sys.argv[1:]])
     try:

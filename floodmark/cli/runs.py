@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from floodmark import paths, store
+from floodmark.cli.console import open_console
 from floodmark.store import RunEntry
 
 RUNS_SHOWN = 20
@@ -31,7 +31,7 @@ def runs(limit: int, out: Path | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([_document(entry) for entry in entries], indent=2, ensure_ascii=False))
     elif entries:
-        Console(highlight=False).print(_table(entries))
+        open_console().print(_table(entries))
     else:
         click.echo(f"{folder} holds no runs yet; `floodmark demo` makes one")
     return 0

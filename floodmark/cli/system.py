@@ -1,12 +1,16 @@
 """`floodmark up`, `status` and `down`: the embedded system, started once and used by many runs."""
 
+import shlex
+
 import click
-from rich.console import Console
 from rich.table import Table
 
 from floodmark import paths
+from floodmark.cli.console import open_console
 from floodmark.cli.progress import open_progress
+from floodmark.errors import EnvironmentFailedError
 from floodmark.systems.embedded import KINESIS_PORT, SystemSettings, SystemState, bring_up, forget, read_state
+from floodmark.systems.flink import FlinkInstallation, FlinkLayout
 
 EXIT_ENVIRONMENT = 4
 
@@ -18,7 +22,7 @@ EXIT_ENVIRONMENT = 4
 @click.option("--quotas", default="aws", show_default=True, help="aws, off, or a file: the simulator's quotas.")
 def up(kinesis_port: int, flink_port: int, slots: int, quotas: str) -> None:
     """Start the Kinesis simulator and a Flink cluster, and leave them running."""
-    console = Console(stderr=True, highlight=False)
+    console = open_console(stderr=True)
     settings = SystemSettings(kinesis_port=kinesis_port, flink_port=flink_port, slots=slots, quotas=quotas)
     progress = open_progress(console)
     try:
@@ -34,15 +38,18 @@ def up(kinesis_port: int, flink_port: int, slots: int, quotas: str) -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="The state as JSON on standard output.")
-def status(as_json: bool) -> int:
+@click.option("--shell", "as_shell", is_flag=True, help="Variables for a shell, so that `flink` finds the cluster.")
+def status(as_json: bool, as_shell: bool) -> int:
     """Show the embedded system: where its parts answer, and which of them run."""
     state = read_state(paths.system())
-    if as_json:
+    if as_shell:
+        click.echo("\n".join(_exports(_require_up(state))))
+    elif as_json:
         click.echo(state.model_dump_json(indent=2) if state else "null")
     elif state is None:
         click.echo("the embedded system is not up; `floodmark up` starts it")
     else:
-        Console(highlight=False).print(_table(state))
+        open_console().print(_table(state))
     return EXIT_ENVIRONMENT if state and state.missing() else 0
 
 
@@ -56,6 +63,23 @@ def down() -> None:
     state.stop()
     forget(paths.system())
     click.echo(f"stopped {', '.join(record.name for record in state.processes)}", err=True)
+
+
+def _require_up(state: SystemState | None) -> SystemState:
+    if state is None:
+        raise EnvironmentFailedError("the embedded system is not up", "`floodmark up` starts it")
+    return state
+
+
+def _exports(state: SystemState) -> list[str]:
+    installation = FlinkInstallation.find()
+    variables = {
+        **FlinkLayout(directory=state.folder / "flink", installation=installation).environment(),
+        "KINESIS_ENDPOINT": state.kinesis_endpoint,
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
+    programs = [installation.home / "bin", installation.python.parent]
+    return [*lines, f"export PATH={':'.join(shlex.quote(str(one)) for one in programs)}:$PATH"]
 
 
 def _table(state: SystemState) -> Table:

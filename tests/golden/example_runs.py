@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from floodmark import store
+from floodmark.analysis.derived_series import ACCEPTED, OFFERED
 from floodmark.checkpoints import summarise
-from floodmark.derived_series import ACCEPTED, OFFERED
 from floodmark.latency import LatencyRecorder
 from floodmark.run import Bottleneck, Latency, Outputs, Records, Run, SloResult, Window
 from floodmark.timeseries import Sample, TimeSeriesWriter

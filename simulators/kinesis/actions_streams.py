@@ -83,11 +83,15 @@ def describe_stream_summary(call: Call) -> dict[str, Any]:
 
 
 def _description(stream: Stream, now_ms: int) -> dict[str, Any]:
-    return _summary(stream, now_ms) | {
-        "RetentionPeriodHours": stream.settings.retention_hours,
-        "EnhancedMonitoring": [{"ShardLevelMetrics": []}],
-        "EncryptionType": "NONE",
-    }
+    return (
+        _summary(stream, now_ms)
+        | {
+            "RetentionPeriodHours": stream.settings.retention_hours,
+            "EnhancedMonitoring": [{"ShardLevelMetrics": stream.settings.monitored}],
+            "EncryptionType": stream.settings.encryption_type,
+        }
+        | ({"KeyId": stream.settings.encryption_key} if stream.settings.encryption_key else {})
+    )
 
 
 def _summary(stream: Stream, now_ms: int) -> dict[str, Any]:

@@ -60,6 +60,9 @@ class Quotas(BaseModel):
     shards_per_account: int | None = Field(
         default=20_000, gt=0, description='developer guide, "Quotas and limits", the three largest regions'
     )
+    shard_count_updates_per_day: int | None = Field(
+        default=10, gt=0, description="of one stream, in any 24 hours. API reference, UpdateShardCount"
+    )
     override: tuple[Override, ...] = ()
 
     def of_shard(self, stream: str, shard: str) -> ShardQuotas:
@@ -75,17 +78,23 @@ class Quotas(BaseModel):
 AWS = Quotas(
     calls_per_second={
         # Each from the "limit of … transactions per second" in the API reference of the action.
+        "AddTagsToStream": 5,
         "CreateStream": 5,
+        "DecreaseStreamRetentionPeriod": 5,
         "DeleteStream": 5,
         "DeregisterStreamConsumer": 5,
         "DescribeStream": 10,
         "DescribeStreamConsumer": 20,
         "DescribeStreamSummary": 20,
+        "DescribeLimits": 1,
+        "IncreaseStreamRetentionPeriod": 5,
         "ListShards": 1000,
         "ListStreamConsumers": 5,
         "ListStreams": 5,
+        "ListTagsForStream": 5,
         "MergeShards": 5,
         "RegisterStreamConsumer": 5,
+        "RemoveTagsFromStream": 5,
         "SplitShard": 5,
         "UpdateShardCount": 10,
     }
@@ -93,6 +102,9 @@ AWS = Quotas(
 """The service's own quotas."""
 
 OFF = Quotas(
-    shard=ShardQuotas(**dict.fromkeys(ShardQuotas.model_fields)), consumers_per_stream=None, shards_per_account=None
+    shard=ShardQuotas(**dict.fromkeys(ShardQuotas.model_fields)),
+    consumers_per_stream=None,
+    shards_per_account=None,
+    shard_count_updates_per_day=None,
 )
 """No quotas at all. What a single request may hold is part of the API and stays."""

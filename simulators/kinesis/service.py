@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from simulators.kinesis import actions_consumers, actions_records, actions_streams, model
+from simulators.kinesis import (
+    actions_consumers,
+    actions_records,
+    actions_reshard,
+    actions_settings,
+    actions_streams,
+    model,
+)
 from simulators.kinesis.account import Account
 from simulators.kinesis.call import Call
 from simulators.kinesis.errors import ServiceError
@@ -14,20 +21,38 @@ Action = Callable[[Call], dict[str, Any] | bytes | None]
 """Gives the answer as a value, or encoded already, or None for an empty one; raises ServiceError."""
 
 ACTIONS: dict[str, Action] = {
+    "AddTagsToStream": actions_settings.add_tags_to_stream,
     "CreateStream": actions_streams.create_stream,
+    "DecreaseStreamRetentionPeriod": actions_settings.decrease_stream_retention_period,
     "DeleteStream": actions_streams.delete_stream,
     "DeregisterStreamConsumer": actions_consumers.deregister_stream_consumer,
+    "DescribeLimits": actions_settings.describe_limits,
     "DescribeStream": actions_streams.describe_stream,
     "DescribeStreamConsumer": actions_consumers.describe_stream_consumer,
     "DescribeStreamSummary": actions_streams.describe_stream_summary,
+    "DisableEnhancedMonitoring": actions_settings.disable_enhanced_monitoring,
+    "EnableEnhancedMonitoring": actions_settings.enable_enhanced_monitoring,
     "GetRecords": actions_records.get_records,
     "GetShardIterator": actions_records.get_shard_iterator,
+    "IncreaseStreamRetentionPeriod": actions_settings.increase_stream_retention_period,
     "ListShards": actions_streams.list_shards,
     "ListStreamConsumers": actions_consumers.list_stream_consumers,
     "ListStreams": actions_streams.list_streams,
+    "ListTagsForResource": actions_settings.list_tags_for_resource,
+    "ListTagsForStream": actions_settings.list_tags_for_stream,
+    "MergeShards": actions_reshard.merge_shards,
     "PutRecord": actions_records.put_record,
     "PutRecords": actions_records.put_records,
     "RegisterStreamConsumer": actions_consumers.register_stream_consumer,
+    "RemoveTagsFromStream": actions_settings.remove_tags_from_stream,
+    "SplitShard": actions_reshard.split_shard,
+    "StartStreamEncryption": actions_settings.start_stream_encryption,
+    "StopStreamEncryption": actions_settings.stop_stream_encryption,
+    "TagResource": actions_settings.tag_resource,
+    "UntagResource": actions_settings.untag_resource,
+    "UpdateMaxRecordSize": actions_settings.update_max_record_size,
+    "UpdateShardCount": actions_reshard.update_shard_count,
+    "UpdateStreamMode": actions_settings.update_stream_mode,
 }
 
 SUBSCRIBE = "SubscribeToShard"

@@ -40,7 +40,7 @@ class Shard:
         quotas: ShardQuotas,
         now_ms: int,
         *,
-        created_s: int | None = None,
+        created_s: int,
         parents: tuple[str, ...] = (),
     ) -> None:
         self.number = number
@@ -51,7 +51,7 @@ class Shard:
         self.children: tuple[str, ...] = ()
         self.opened_ms = now_ms
         self.closed_ms: int | None = None
-        self.created_s = now_ms // 1000 if created_s is None else created_s
+        self.created_s = created_s
         self.log = RecordLog()
         self.counters = ShardCounters()
         self.read_quota = ReadQuota(quotas, now_ms)

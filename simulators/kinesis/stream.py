@@ -32,6 +32,9 @@ class StreamSettings:
     retention_hours: int = RETENTION_HOURS
     record_bytes_max: int = RECORD_BYTES_MAX
     tags: dict[str, str] = field(default_factory=dict)
+    encryption_type: str = "NONE"
+    encryption_key: str | None = None
+    monitored: list[str] = field(default_factory=list)
 
 
 class Stream:
@@ -45,12 +48,13 @@ class Stream:
         self.settings = StreamSettings()
         self.transition: Transition | None = None
         self.consumers: dict[str, Consumer] = {}
+        self.scaled_ms: list[int] = []
         self.is_gone = False
         self.call_quotas: dict[str, CallQuota] = {}
         self._shards: dict[str, Shard] = {}
         self._shards_made = 0
         for hash_range in uniform_ranges(shard_count):
-            self._add_shard(hash_range, now_ms)
+            self._add_shard(hash_range, now_ms, created_s=now_ms // 1000)
         self._route()
 
     def status(self, now_ms: int) -> str:
@@ -90,6 +94,16 @@ class Stream:
         """The shard with this name, open or closed; None if there never was one or it has expired."""
         return self._shards.get(name)
 
+    def replace(self, parents: list[Shard], ranges: list[HashRange], now_ms: int) -> None:
+        """Close open shards and open others for their hash keys, which `ranges` must cover."""
+        # A second later than any parent, so that the children's sequence numbers follow the parents'.
+        created_s = max(now_ms // 1000, 1 + max(parent.created_s for parent in parents))
+        names = tuple(parent.id for parent in parents)
+        children = [self._add_shard(one, now_ms, created_s=created_s, parents=names) for one in ranges]
+        for parent in parents:
+            parent.close(tuple(child.id for child in children), now_ms)
+        self._route()
+
     def horizon_ms(self, now_ms: int) -> int:
         """Records that arrived before this moment are older than the retention period."""
         return now_ms - self.settings.retention_hours * HOUR_MS
@@ -102,9 +116,10 @@ class Stream:
             if shard.closed_ms is not None and shard.closed_ms < horizon_ms:
                 del self._shards[shard.id]
 
-    def _add_shard(self, hash_range: HashRange, now_ms: int) -> Shard:
+    def _add_shard(self, hash_range: HashRange, now_ms: int, *, created_s: int, parents: tuple[str, ...] = ()) -> Shard:
         number = self._shards_made
-        shard = Shard(number, hash_range, self.quotas.of_shard(self.name, shard_id(number)), now_ms)
+        quotas = self.quotas.of_shard(self.name, shard_id(number))
+        shard = Shard(number, hash_range, quotas, now_ms, created_s=created_s, parents=parents)
         self._shards_made += 1
         self._shards[shard.id] = shard
         return shard

@@ -1,6 +1,7 @@
 """What goes over the wire: both encodings, both versions of HTTP, and requests that no client would send."""
 
 import base64
+import contextlib
 import json
 import shutil
 import socket
@@ -196,11 +197,13 @@ def test_a_body_that_is_too_large_is_refused(post: Post) -> None:
 )
 def test_the_server_goes_on_after_whatever_a_connection_brings(simulator: Any, post: Post, sent: bytes) -> None:
     with socket.create_connection(("127.0.0.1", simulator.port), timeout=10) as connection:
-        connection.sendall(sent)
-        connection.shutdown(socket.SHUT_WR)
         received = b""
-        while part := connection.recv(65536):
-            received += part
+        # The server may hang up at any point; that is a clean end as well.
+        with contextlib.suppress(OSError):
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            while part := connection.recv(65536):
+                received += part
     assert b" 200 " not in received
     assert post("ListStreams", b"{}")[0] == 200
 

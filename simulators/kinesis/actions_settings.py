@@ -1,0 +1,171 @@
+"""The actions that change or show what is set for a stream, a consumer or the account."""
+
+from typing import Any
+
+from simulators.kinesis import model
+from simulators.kinesis.call import Call
+from simulators.kinesis.errors import invalid_argument, not_found
+from simulators.kinesis.stream import RETENTION_HOURS
+
+RETENTION_HOURS_MAX = 8760
+"""365 days. Source: API reference, IncreaseStreamRetentionPeriod."""
+
+TAGS_MAX = 50
+"""Of one stream or consumer. Source: API reference, AddTagsToStream and TagResource."""
+
+ON_DEMAND_STREAMS_MAX = 50
+"""Source: developer guide, "Quotas and limits"."""
+
+_ALL_METRICS = "ALL"
+
+
+def increase_stream_retention_period(call: Call) -> None:
+    """Keep records longer."""
+    stream, hours = call.active_stream(), call.request["RetentionPeriodHours"]
+    current = stream.settings.retention_hours
+    if hours > RETENTION_HOURS_MAX:
+        raise invalid_argument(f"Maximum allowed retention period is {RETENTION_HOURS_MAX} hours. Requested: {hours}.")
+    if hours < current:
+        raise invalid_argument(
+            f"Requested retention period ({hours} hours) for stream {stream.name} can not be shorter than existing "
+            f"retention period ({current} hours). Use DecreaseRetentionPeriod API."
+        )
+    # What has expired stays so: it is forgotten by the old period before the new one begins.
+    stream.apply_retention(call.now_ms)
+    stream.settings.retention_hours = hours
+
+
+def decrease_stream_retention_period(call: Call) -> None:
+    """Keep records less long; what is too old is forgotten at once."""
+    stream, hours = call.active_stream(), call.request["RetentionPeriodHours"]
+    current = stream.settings.retention_hours
+    if hours < RETENTION_HOURS:
+        raise invalid_argument(f"Minimum allowed retention period is {RETENTION_HOURS} hours. Requested: {hours}.")
+    if hours > current:
+        raise invalid_argument(
+            f"Requested retention period ({hours} hours) for stream {stream.name} can not be longer than existing "
+            f"retention period ({current} hours). Use IncreaseRetentionPeriod API."
+        )
+    stream.settings.retention_hours = hours
+    stream.apply_retention(call.now_ms)
+
+
+def update_max_record_size(call: Call) -> None:
+    """Let records be larger, or no longer so large."""
+    call.active_stream().settings.record_bytes_max = call.request["MaxRecordSizeInKiB"] * 1024
+
+
+def update_stream_mode(call: Call) -> None:
+    """Confirm that the stream is provisioned, which is the only mode there is."""
+    call.active_stream()
+    mode = call.request["StreamModeDetails"]["StreamMode"]
+    if mode != "PROVISIONED" or "WarmThroughputMiBps" in call.request:
+        raise invalid_argument("This simulator has no on-demand streams; all its streams are PROVISIONED.")
+
+
+def start_stream_encryption(call: Call) -> None:
+    """Say from now on that the stream is encrypted."""
+    settings = call.active_stream().settings
+    settings.encryption_type, settings.encryption_key = call.request["EncryptionType"], call.request["KeyId"]
+
+
+def stop_stream_encryption(call: Call) -> None:
+    """Say from now on that the stream is not encrypted."""
+    settings = call.active_stream().settings
+    settings.encryption_type, settings.encryption_key = "NONE", None
+
+
+def enable_enhanced_monitoring(call: Call) -> dict[str, Any]:
+    """Add to the shard-level metrics that the stream says it has."""
+    return _monitor(call, enable=True)
+
+
+def disable_enhanced_monitoring(call: Call) -> dict[str, Any]:
+    """Take away from the shard-level metrics that the stream says it has."""
+    return _monitor(call, enable=False)
+
+
+def _monitor(call: Call, *, enable: bool) -> dict[str, Any]:
+    stream = call.active_stream()
+    current = stream.settings.monitored
+    known: list[str] = model.constraint("MetricsName", "enum")
+    named = set(call.request["ShardLevelMetrics"])
+    chosen = set(known) - {_ALL_METRICS} if _ALL_METRICS in named else named
+    wanted = sorted(set(current) | chosen if enable else set(current) - chosen)
+    stream.settings.monitored = wanted
+    return {
+        "StreamName": stream.name,
+        "StreamARN": stream.arn,
+        "CurrentShardLevelMetrics": current,
+        "DesiredShardLevelMetrics": wanted,
+    }
+
+
+def add_tags_to_stream(call: Call) -> None:
+    """Add or change tags of a stream."""
+    _add_tags(call.stream().settings.tags, call.request["Tags"])
+
+
+def remove_tags_from_stream(call: Call) -> None:
+    """Remove tags of a stream."""
+    _remove_tags(call.stream().settings.tags, call.request["TagKeys"])
+
+
+def list_tags_for_stream(call: Call) -> dict[str, Any]:
+    """The tags of a stream, by pages."""
+    tags, after = call.stream().settings.tags, call.request.get("ExclusiveStartTagKey", "")
+    names = sorted(name for name in tags if name > after)
+    page = names[: call.request.get("Limit", TAGS_MAX)]
+    return {"Tags": _listed({name: tags[name] for name in page}), "HasMoreTags": len(page) < len(names)}
+
+
+def tag_resource(call: Call) -> None:
+    """Add or change tags of a stream or consumer."""
+    _add_tags(_tags_of_resource(call), call.request["Tags"])
+
+
+def untag_resource(call: Call) -> None:
+    """Remove tags of a stream or consumer."""
+    _remove_tags(_tags_of_resource(call), call.request["TagKeys"])
+
+
+def list_tags_for_resource(call: Call) -> dict[str, Any]:
+    """The tags of a stream or consumer."""
+    return {"Tags": _listed(_tags_of_resource(call))}
+
+
+def _tags_of_resource(call: Call) -> dict[str, str]:
+    arn = call.request["ResourceARN"]
+    stream = call.account.find(None, arn, call.now_ms)
+    if "/consumer/" not in arn:
+        return stream.settings.tags
+    consumer = next((one for one in stream.consumers.values() if one.arn == arn), None)
+    if consumer is None:
+        raise not_found(f"Consumer {arn} under account {call.account.settings.account_id} not found.")
+    return consumer.tags
+
+
+def _add_tags(tags: dict[str, str], added: dict[str, str]) -> None:
+    if len(tags | added) > TAGS_MAX:
+        raise invalid_argument(f"Failed to add tags: a resource has {TAGS_MAX} tags at most.")
+    tags.update(added)
+
+
+def _remove_tags(tags: dict[str, str], names: list[str]) -> None:
+    for name in names:
+        tags.pop(name, None)
+
+
+def _listed(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": name, "Value": value} for name, value in sorted(tags.items())]
+
+
+def describe_limits(call: Call) -> dict[str, Any]:
+    """How many shards the account has and may have."""
+    limit = call.account.settings.quotas.shards_per_account
+    return {
+        "ShardLimit": model.constraint("ShardCountObject", "max") if limit is None else limit,
+        "OpenShardCount": call.account.open_shard_count(call.now_ms),
+        "OnDemandStreamCount": 0,
+        "OnDemandStreamCountLimit": ON_DEMAND_STREAMS_MAX,
+    }

@@ -275,6 +275,24 @@ def test_a_service_that_dies_is_counted_and_named(start: type[Load], tmp_path: P
     assert "unavailable: no connection: Connection refused" in load.log.read_text()
 
 
+def test_a_service_that_hangs_voids_the_load(start: type[Load], tmp_path: Path) -> None:
+    limits = ("--backlog-limit", "1s", "--drain", "1s")
+    with serving(tmp_path / "service") as frozen:
+        load = start("--headless", "--rate", 200, "--duration", "10m", "--warm-up", "0s", *limits, at=frozen)
+        wait_for("some records", lambda: load.progress().accepted > 100)
+        frozen.process.send_signal(signal.SIGSTOP)
+        try:
+            assert load.wait() == 3, load.log.read_text()
+        finally:
+            frozen.process.send_signal(signal.SIGCONT)
+    progress = load.progress()
+    assert progress.unknown > 0
+    assert progress.missed > 100_000
+    assert progress.accepted + progress.unknown + progress.missed == progress.offered == 120_000
+    assert "late, more than the limit of 1 s" in progress.void_reason
+    assert "the load is void: records were sent" in load.log.read_text()
+
+
 class Page:
     """Locust's web page, used as a browser would."""
 

@@ -77,7 +77,7 @@ class Quotas(BaseModel):
 
 AWS = Quotas(
     calls_per_second={
-        # Each from the "limit of … transactions per second" in the API reference of the action.
+        # From the API reference of the action, or the table of API limits in the developer guide.
         "AddTagsToStream": 5,
         "CreateStream": 5,
         "DecreaseStreamRetentionPeriod": 5,

@@ -5,6 +5,8 @@ a stamp of what it was made from; a step whose stamp still fits is done already.
 stamp and is taken up again, with what was fetched so far kept in a cache until the end.
 """
 
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import importlib.util
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Callable
 
 PROJECT = Path(__file__).resolve().parents[1]
 HOME = Path(os.environ.get("FLOODMARK_HOME", PROJECT / ".floodmark"))
@@ -48,12 +51,12 @@ class SetupError(Exception):
 class Progress:
     """One line that is rewritten on a terminal; a line now and then elsewhere."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._started = time.monotonic()
         self._noticed = 0.0
 
-    def show(self, text):
+    def show(self, text: str) -> None:
         """Say how far the work has come."""
         elapsed = time.monotonic() - self._started
         if self._terminal:
@@ -63,14 +66,14 @@ class Progress:
             sys.stderr.write(f"  {text} · {elapsed:.0f} s\n")
         sys.stderr.flush()
 
-    def done(self, text):
+    def done(self, text: str) -> None:
         """Say that a step is finished."""
         clear = "\r\033[K" if self._terminal else ""
         sys.stderr.write(f"{clear}✓ {text}\n")
         sys.stderr.flush()
 
 
-def digest(*parts):
+def digest(*parts: object) -> str:
     """A fingerprint of files and texts."""
     total = hashlib.sha256()
     for part in parts:
@@ -79,7 +82,7 @@ def digest(*parts):
     return total.hexdigest()
 
 
-def read_stamps():
+def read_stamps() -> dict[str, str]:
     """What earlier calls finished; nothing if the file is not there or is damaged."""
     try:
         stamps = json.loads(STAMPS.read_text())
@@ -88,7 +91,7 @@ def read_stamps():
     return stamps if isinstance(stamps, dict) else {}
 
 
-def write_stamp(step, fingerprint):
+def write_stamp(step: str, fingerprint: str) -> None:
     """Record that a step is finished, in one piece."""
     stamps = {**read_stamps(), step: fingerprint}
     fresh = STAMPS.with_suffix(".tmp")
@@ -96,7 +99,7 @@ def write_stamp(step, fingerprint):
     fresh.replace(STAMPS)
 
 
-def check_machine():
+def check_machine() -> None:
     """Refuse a machine on which set-up cannot succeed, before anything is written."""
     if sys.version_info[:2] != (3, 11):
         found = ".".join(map(str, sys.version_info[:3]))
@@ -116,19 +119,19 @@ def check_machine():
         )
 
 
-def make_venv(progress):
+def make_venv(progress: Progress) -> None:
     """A virtual environment of this Python, made afresh if a broken one is in the way."""
     progress.show("making the virtual environment")
     shutil.rmtree(VENV, ignore_errors=True)
     run([sys.executable, "-m", "venv", str(VENV)], progress, lambda: "making the virtual environment")
 
 
-def install_packages(progress):
+def install_packages(progress: Progress) -> None:
     """The locked packages, each checked against its hash."""
     wanted = sum(1 for line in LOCK.read_text().splitlines() if "==" in line and not line.startswith((" ", "#")))
     site_packages = next((VENV / "lib").glob("python3.*")) / "site-packages"
 
-    def how_far():
+    def how_far() -> str:
         installed = sum(1 for _ in site_packages.glob("*.dist-info"))
         if installed > 3:
             return f"installing packages: {min(installed, wanted)} of {wanted}"
@@ -138,23 +141,23 @@ def install_packages(progress):
     run([*pip("install"), "--require-hashes", "-r", str(LOCK)], progress, how_far)
 
 
-def install_project(progress):
+def install_project(progress: Progress) -> None:
     """floodmark itself, as it stands in the checkout."""
     command = [*pip("install"), "--no-deps", "--no-build-isolation", "--editable", str(PROJECT)]
     run(command, progress, lambda: "installing floodmark")
 
 
-def fetch_jars(progress):
+def fetch_jars(progress: Progress) -> None:
     """The Kinesis connector by Maven coordinates, checked against the lock; and Flink's reporter, compiled."""
 
-    def how_far():
+    def how_far() -> str:
         said = SAID.read_text(errors="replace").splitlines()
         return f"fetching the Kinesis connector: {said[-1] if said else 'resolving'}"
 
     run([str(VENV_PYTHON), "-c", FETCH_JARS], progress, how_far)
 
 
-def pip(command):
+def pip(command: str) -> list[str]:
     """The virtual environment's pip, its cache inside the project folder."""
     return [
         str(VENV_PYTHON), "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-input",
@@ -162,7 +165,7 @@ def pip(command):
     ]  # fmt: skip
 
 
-def run(command, progress, how_far):
+def run(command: list[str], progress: Progress, how_far: Callable[[], str]) -> None:
     """Run a command to its end, showing how far it is; its words are shown only if it fails."""
     with SAID.open("wb") as log:
         process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -180,7 +183,7 @@ def run(command, progress, how_far):
         raise SetupError(f"a step of set-up failed: {how_far()}\n{tail}\n  → {hint}, then call `make setup` again")
 
 
-def steps():
+def steps() -> list[tuple[str, str, Callable[[Progress], None]]]:
     """Every step with what it is made from, in order: a later one is redone when an earlier one was."""
     python = digest(sys.executable, sys.version, str(VENV))
     packages = digest(python, LOCK)
@@ -193,7 +196,7 @@ def steps():
     ]
 
 
-def set_up():
+def set_up() -> None:
     """Do what is not done yet."""
     check_machine()
     HOME.mkdir(parents=True, exist_ok=True)
@@ -211,7 +214,7 @@ def set_up():
         shutil.rmtree(CACHE, ignore_errors=True)
 
 
-def main():
+def main() -> int:
     """Set up; a failure is one clear message."""
     try:
         set_up()

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server as EmbeddedServer
 
 from simulators.kinesis.account import Account, AccountSettings
@@ -26,6 +27,9 @@ from simulators.kinesis.settings import ServerSettings
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+
+IDLE_WAIT_MS = 120_000
+"""How long a connection may be idle; the clients' own pools give theirs up sooner, the Java SDK's after a minute."""
 
 HOUSEKEEPING_S = 1.0
 STOP_WAIT_S = 3.0
@@ -49,6 +53,7 @@ class _Server(EmbeddedServer):
             http=HTTPModes.auto,
             websockets=False,
             backlog=BACKLOG,
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE_WAIT_MS),
             log_enabled=False,
         )
         self._listener = listener

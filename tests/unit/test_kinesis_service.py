@@ -2,10 +2,12 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
 
+from simulators.kinesis import status_page
 from simulators.kinesis.account import Account, AccountSettings
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.metrics import ServiceMetrics
@@ -374,3 +376,26 @@ def test_every_served_action_is_one_of_the_service() -> None:
     from simulators.kinesis.model import service_model
 
     assert set(ACTIONS) <= set(service_model().operation_names)
+
+
+def test_the_page_for_people_shows_rates_and_refusals() -> None:
+    direct = Direct(quotas=AWS)
+    direct("CreateStream", StreamName="s", ShardCount=2)
+    sampler = RateSampler()
+    entry = {"Data": "AAE=", "PartitionKey": "k", "ExplicitHashKey": "0"}
+    for _ in range(3):
+        sampler.sample(direct.account, direct.now_ms)
+        direct("PutRecords", StreamName="s", Records=[entry] * 500)
+        direct("PutRecords", StreamName="s", Records=[entry] * 400)
+        direct.now_ms += 1000
+    direct("PutRecords", StreamName="s", Records=[entry] * 500)
+    direct("PutRecords", StreamName="s", Records=[entry] * 500)
+    direct("PutRecords", StreamName="s", Records=[entry] * 7)
+    sampler.sample(direct.account, direct.now_ms)
+    page = status_page.render(direct.account, sampler, direct.now_ms)
+    first, second = re.findall(r"<tr><td class=\"name\">.*?</tr>", page)
+    cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td.*?</td>", first)]
+    assert cells[:4] == [SHARD, "0" * 32, "3,700", "1,233"]
+    assert cells[6] == "7"
+    assert "refused" not in second
+    assert "1 stream with 2 open shards" in page

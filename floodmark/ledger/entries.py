@@ -25,6 +25,7 @@ _PENDING = 0
 class Entries:
     """Records in the order of their index, one row each, columns of equal length. Stamps are epoch nanoseconds.
 
+    Indices are consecutive, unless a killed producer left out a few that it had not come to send.
     `sent_ns` is 0 for a record that was never sent, `acknowledged_ns` for one whose acceptance no answer confirmed.
     `throttled` counts throttling answers. `shard` points into `shards`, −1 for none; `sequence` is empty for none.
     """

@@ -146,14 +146,15 @@ class Load:
             if record.partition_key.startswith(manifest.run_token + "-"):
                 stored.setdefault(record.partition_key, []).append((shard, record))
         counted: Counter[Outcome] = Counter()
+        traffic = manifest.traffic()
         for entries in read_entries(ledger or self.ledger):
-            expected = manifest.traffic().records(int(entries.index[0]), entries.intended_ns // 1_000_000)
-            for row, key in enumerate(expected.keys):
-                outcome, places = Outcome(entries.outcome[row]), stored.pop(key, [])
+            for row, index in enumerate(entries.index.tolist()):
+                expected = traffic.records(index, entries.intended_ns[row : row + 1] // 1_000_000)
+                outcome, places = Outcome(entries.outcome[row]), stored.pop(expected.keys[0], [])
                 counted[outcome] += 1
                 if outcome is Outcome.ACCEPTED:
                     ((shard, record),) = places
-                    assert record.value == expected.values[row]
+                    assert record.value == expected.values[0]
                     assert record.sequence == entries.sequence[row].decode()
                     assert shard == entries.shards[entries.shard[row]]
                     assert entries.intended_ns[row] <= entries.sent_ns[row] <= entries.acknowledged_ns[row]

@@ -65,6 +65,12 @@ ABNORMAL_ORDERS = Scenario(
 SCENARIOS = {scenario.name: scenario for scenario in (ABNORMAL_ORDERS,)}
 
 
+def default_streams(shards: int) -> dict[str, int]:
+    """Every stream of every scenario with so many shards, and one shard for the dead letters."""
+    names = [stream for one in SCENARIOS.values() for stream in (one.input_stream, one.output_stream)]
+    return {**dict.fromkeys(names, shards), DEAD_LETTER_STREAM: 1}
+
+
 def find_scenario(name: str) -> Scenario:
     """The scenario of that name; ConfigurationError naming the nearest one and all there are."""
     if scenario := SCENARIOS.get(name):

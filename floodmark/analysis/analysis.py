@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from floodmark import store
 from floodmark.analysis.accounting import Accounting, LoadWindow, SecondCounter
-from floodmark.bottleneck import find_bottleneck
 from floodmark.analysis.caveats import Evidence, find_caveats
-from floodmark.checkpoints import summarise as summarise_checkpoints
 from floodmark.analysis.derived_series import ACCEPTED, OBSERVED, OFFERED, THROTTLED, replace_derived
+from floodmark.analysis.utilisation import measure_utilisation
+from floodmark.bottleneck import find_bottleneck
+from floodmark.checkpoints import summarise as summarise_checkpoints
 from floodmark.errors import EnvironmentFailedError
 from floodmark.latency import LatencyRecorder
 from floodmark.ledger import LedgerFollower, LedgerProgress, Manifest, read_entries, read_manifest
@@ -27,7 +28,6 @@ from floodmark.reconcile import Examples, MatchedOutputs, Reconciler
 from floodmark.run import STAGES, CheckpointSummary, EndpointKind, Outputs, Run, Window
 from floodmark.slo import Slo, evaluate, parse_slo
 from floodmark.timeseries import Sample, TimeSeries
-from floodmark.analysis.utilisation import measure_utilisation
 from floodmark.verdict import Measurement, judge
 
 EXAMPLES = "examples.json"

@@ -9,6 +9,7 @@ from floodmark import paths
 from floodmark.cli.console import open_console
 from floodmark.cli.progress import open_progress
 from floodmark.errors import EnvironmentFailedError
+from floodmark.scenarios import default_streams
 from floodmark.systems.embedded import KINESIS_PORT, SystemSettings, SystemState, bring_up, forget, read_state
 from floodmark.systems.flink import FlinkInstallation, FlinkLayout
 
@@ -19,11 +20,14 @@ EXIT_ENVIRONMENT = 4
 @click.option("--kinesis-port", type=click.IntRange(0, 65535), default=KINESIS_PORT, show_default=True)
 @click.option("--flink-port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="Flink's web page.")
 @click.option("--slots", type=click.IntRange(1, 64), default=4, show_default=True, help="Task slots.")
+@click.option("--shards", type=click.IntRange(1, 1000), default=3, show_default=True, help="Shards of each stream.")
 @click.option("--quotas", default="aws", show_default=True, help="aws, off, or a file: the simulator's quotas.")
-def up(kinesis_port: int, flink_port: int, slots: int, quotas: str) -> None:
+def up(kinesis_port: int, flink_port: int, slots: int, shards: int, quotas: str) -> None:
     """Start the Kinesis simulator and a Flink cluster, and leave them running."""
     console = open_console(stderr=True)
-    settings = SystemSettings(kinesis_port=kinesis_port, flink_port=flink_port, slots=slots, quotas=quotas)
+    settings = SystemSettings(
+        kinesis_port=kinesis_port, flink_port=flink_port, slots=slots, quotas=quotas, streams=default_streams(shards)
+    )
     progress = open_progress(console)
     try:
         state = bring_up(paths.system(), settings, progress)

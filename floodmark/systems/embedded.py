@@ -29,6 +29,10 @@ START_TIMEOUT_S = 90.0
 POLL_INTERVAL_S = 0.1
 KINESIS_PORT = 4567
 
+FLINK_NICENESS = 5
+"""On a machine that carries everything, the generator and the simulator must get the processor when they need it: what
+measures must not wait for what is measured."""
+
 MADE_UP_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "loopback", "AWS_SECRET_ACCESS_KEY": "loopback"}
 """The connector signs its requests whoever answers them. The embedded cluster talks to this machine alone, where nobody
 checks the signature, so no real credentials are ever put into it."""
@@ -43,6 +47,7 @@ class SystemSettings(BaseModel):
     kinesis_port: int = 0
     flink_port: int = 0
     quotas: str = "aws"
+    streams: Mapping[str, int] = {}
     kinesis_endpoint: str | None = None
 
 
@@ -108,10 +113,16 @@ class EmbeddedSystem:
         self.cluster.write()
         if not self._settings.kinesis_endpoint:
             self._launch(
-                simulator_spec(folder=self._folder, port=self._settings.kinesis_port, quotas=self._settings.quotas)
+                simulator_spec(
+                    folder=self._folder,
+                    port=self._settings.kinesis_port,
+                    quotas=self._settings.quotas,
+                    streams=self._settings.streams,
+                )
             )
-        self._launch(self.cluster.job_manager())
-        self._launch(self.cluster.task_manager(1))
+        for spec in (self.cluster.job_manager(), self.cluster.task_manager(1)):
+            environment = {**spec.environment, **MADE_UP_CREDENTIALS}
+            self._launch(dataclasses.replace(spec, environment=environment, niceness=FLINK_NICENESS))
         phase.update(0, "Kinesis")
         self._await_kinesis()
         phase.update(1, "Flink's JobManager and TaskManager")
@@ -119,7 +130,6 @@ class EmbeddedSystem:
         phase.update(3, f"Kinesis at {self.endpoint}, Flink at {self.cluster.address}")
 
     def _launch(self, spec: ProcessSpec) -> None:
-        spec = dataclasses.replace(spec, environment={**spec.environment, **MADE_UP_CREDENTIALS})
         self._processes[spec.name] = OwnedProcess(spec, detached=self._detached)
         if self._detached:  # from the first process on, so that `down` finds whatever an interrupted `up` left
             write_json(self._folder / STATE, self.state())

@@ -20,10 +20,11 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
-def _die_with_parent() -> None:
+def _prepare(niceness: int) -> None:
     """Runs in the child: on Linux the kernel ends it even if the leash itself is killed outright."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.nice(niceness)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
@@ -33,7 +34,7 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         return  # nobody is left in the group
 
 
-def hold(command: list[str], log: Path, *, detached: bool, grace_s: float) -> int:
+def hold(command: list[str], log: Path, *, detached: bool, grace_s: float, niceness: int) -> int:
     """Start `command`, wait for its end, leave nothing of its group behind; returns its exit code."""
     with log.open("ab") as log_file:
         try:
@@ -44,7 +45,7 @@ def hold(command: list[str], log: Path, *, detached: bool, grace_s: float) -> in
                 stdout=log_file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=lambda: _prepare(niceness),
             )
         except OSError as error:
             os.write(1, f"failed {error}\n".encode())
@@ -80,9 +81,16 @@ def main() -> int:
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--grace-s", type=float, default=10.0)
     parser.add_argument("--detached", action="store_true")
+    parser.add_argument("--niceness", type=int, default=0)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
-    code = hold(options.command, options.log, detached=options.detached, grace_s=options.grace_s)
+    code = hold(
+        options.command,
+        options.log,
+        detached=options.detached,
+        grace_s=options.grace_s,
+        niceness=options.niceness,
+    )
     return code if code >= 0 else 128 - code
 
 

@@ -20,13 +20,17 @@ LOG_TAIL_BYTES_MAX = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
-    """What to start. `environment` is added to the current one; output of both kinds goes to `log`."""
+    """What to start. `environment` is added to the current one; output of both kinds goes to `log`.
+
+    `niceness` is added to this process's own: a nicer process yields the processor to those that are less so.
+    """
 
     name: str
     argv: tuple[str, ...]
     log: Path
     directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    niceness: int = 0
 
 
 class ProcessIdentity(BaseModel):
@@ -90,7 +94,8 @@ class OwnedProcess:
         self.spec = spec
         self._grace_s = grace_s
         spec.log.parent.mkdir(parents=True, exist_ok=True)
-        options = ["--log", str(spec.log), "--grace-s", str(grace_s), *(["--detached"] if detached else [])]
+        options = ["--log", str(spec.log), "--grace-s", str(grace_s), "--niceness", str(spec.niceness)]
+        options += ["--detached"] if detached else []
         # Nothing of this process's own streams is handed on: whoever waits for their end would wait for the child's.
         with spec.log.open("ab") as log:
             self._leash = subprocess.Popen(  # noqa: S603 floodmark's own program

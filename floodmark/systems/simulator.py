@@ -10,11 +10,9 @@ from floodmark.systems.process import ProcessSpec
 HOST = "127.0.0.1"
 
 
-def simulator_spec(
-    *, folder: Path, port: int, quotas: str = "aws", streams: Mapping[str, int] | None = None
-) -> ProcessSpec:
+def simulator_spec(*, folder: Path, port: int, quotas: str, streams: Mapping[str, int]) -> ProcessSpec:
     """The command; `port` 0 lets the system choose, and `read_endpoint` then tells which it is."""
-    named = ",".join(f"{name}:{shards}" for name, shards in (streams or {}).items())
+    named = ",".join(f"{name}:{shards}" for name, shards in streams.items())
     argv = (
         *(sys.executable, "-m", "simulators.kinesis", "--port", str(port)),
         *("--port-file", str(_port_file(folder)), "--quotas", quotas),

@@ -15,6 +15,7 @@ import urllib3
 
 from floodmark import paths
 from floodmark.systems.embedded import SystemState
+from floodmark.systems.kinesis import BotoKinesisClient
 
 pytestmark = pytest.mark.system
 
@@ -75,6 +76,12 @@ def test_up_status_down(home: Path) -> None:
         assert listening(state) == {"127.0.0.1"}
         overview = urllib3.request("GET", f"{state.flink_address}/overview").json()
         assert overview["slots-total"] == state.slots == 4
+        kinesis = BotoKinesisClient(endpoint=state.kinesis_endpoint, region="us-east-1")
+        assert {name: len(kinesis.shards(name)) for name in ("order-stream", "dead-letter-stream")} == {
+            "order-stream": 3,
+            "dead-letter-stream": 1,
+        }
+        kinesis.close()
         assert urllib3.request("GET", f"{state.kinesis_endpoint}/healthz").status == 200
         for address in state.metrics_addresses.values():
             assert b"flink_" in urllib3.request("GET", address).data

@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from floodmark.canary import ControlRecords
 from floodmark.clock import SystemClock
 from floodmark.config import TrialConfig
-from floodmark.job import job_options, running_job
 from floodmark.oracle import AcceptedRecords
 from floodmark.oracle.abnormal_orders import MAX_FUTURE_MS, AbnormalOrdersOracle
 from floodmark.outputs import read_outputs
 from floodmark.probe import Probe
 from floodmark.reconcile import Reconciler, Reconciliation
 from floodmark.scenarios import ABNORMAL_ORDERS, DEAD_LETTER_STREAM
-from floodmark.streams import prepare_streams
 from floodmark.systems.embedded import EmbeddedSystem, SystemSettings, SystemState
 from floodmark.systems.flink import FlinkInstallation, FlinkLayout, FlinkRun, RestFlinkClient
 from floodmark.systems.kinesis import BotoKinesisClient
+from floodmark.trial.canary import ControlRecords
+from floodmark.trial.job import job_options, running_job
+from floodmark.trial.streams import prepare_streams
 
 pytestmark = pytest.mark.system
 

@@ -4,7 +4,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from floodmark.analysis.accounting import ACCEPTED, FAILED, MISSED, UNKNOWN, Accounting, LoadWindow, SecondCounter, make_again
+from floodmark.analysis.accounting import (
+    ACCEPTED,
+    FAILED,
+    MISSED,
+    UNKNOWN,
+    Accounting,
+    LoadWindow,
+    SecondCounter,
+    make_again,
+)
 from floodmark.latency import LatencyRecorder
 from floodmark.oracle import ANY_NUMBER, AcceptedRecords
 

@@ -131,6 +131,21 @@ def test_an_id_that_somebody_else_has_by_now_is_nobody_of_ours() -> None:
     assert ProcessIdentity(pid=mine.pid, created_s=mine.created_s - 100).process() is None
 
 
+def test_a_nicer_process_yields(tmp_path: Path) -> None:
+    niceness = ("-c", "import os; print(os.nice(0) - int(os.environ['OWNER']))")
+    nicer = ProcessSpec(
+        name="nicer",
+        argv=(sys.executable, *niceness),
+        log=tmp_path / "log",
+        directory=tmp_path,
+        environment={"OWNER": str(os.nice(0))},
+        niceness=3,
+    )
+    with OwnedProcess(nicer) as process:
+        assert process.wait(30) == 0
+    assert log_tail(nicer.log) == "3"
+
+
 def test_a_missing_program_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ProcessFailedError, match=r"sleeper could not be started: .*No such file"):
         OwnedProcess(spec(tmp_path, ("/nowhere/program",)))

@@ -1,8 +1,8 @@
 import pytest
 
+from floodmark.analysis.utilisation import measure_utilisation
 from floodmark.bottleneck import Utilisation
 from floodmark.timeseries import Sample, TimeSeries
-from floodmark.analysis.utilisation import measure_utilisation
 
 
 def measured(*samples: tuple[int, str, str, float], cpu_count: int | None = 4) -> dict[str, Utilisation]:

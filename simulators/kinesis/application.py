@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 from typing import Any
 
@@ -23,17 +23,19 @@ BODY_BYTES_MAX = 24 * 1024 * 1024
 BODY_WAIT_S = 30.0
 """How long a client may take to send its request."""
 
-_TARGET_PREFIX = "Kinesis_20131202."
+_TARGET_PREFIX = b"Kinesis_20131202."
 _UNKNOWN = "unknown"
 """As a label: anything may be asked for, so whatever the service does not know shares one."""
 
-_Headers = list[tuple[str, str]]
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
 
 class Application:
-    """An RSGI application: granian calls `__rsgi__` for each request."""
+    """An ASGI application. ASGI rather than granian's own interface, which buffers a stream without limit."""
 
     def __init__(self, service: Service, requests: ServiceMetrics, sampler: RateSampler, fan_out: FanOut) -> None:
         self._service = service
@@ -41,23 +43,24 @@ class Application:
         self._requests = requests
         self._sampler = sampler
         self._request_ids = count(1)
-        self._request_id_head = f"{secrets.token_hex(4)}-0000-4000-8000"
+        self._request_id_head = f"{secrets.token_hex(4)}-0000-4000-8000".encode()
 
-    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens on the way."""
-        if scope.method == "POST":
-            await self._answer_call(scope, protocol)
-        elif scope.method == "GET" and scope.path in _PAGES:
-            content_type, body = _PAGES[scope.path](self)
-            protocol.response_bytes(200, [("content-type", content_type), ("cache-control", "no-store")], body)
+        method, path = scope["method"], scope["path"]
+        if method == "POST":
+            await self._answer_call(dict(scope["headers"]), receive, send)
+        elif method == "GET" and path in _PAGES:
+            content_type, body = _PAGES[path](self)
+            await self._respond(send, 200, content_type, body)
         else:
-            protocol.response_bytes(404, [("content-type", "text/plain")], b"not found\n")
+            await self._respond(send, 404, "text/plain", b"not found\n")
 
-    async def _answer_call(self, scope: Any, protocol: Any) -> None:
-        wire = PROTOCOLS.get(scope.headers.get("content-type", "").partition(";")[0].strip())
-        action = scope.headers.get("x-amz-target", "").removeprefix(_TARGET_PREFIX)
+    async def _answer_call(self, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        wire = PROTOCOLS.get(headers.get(b"content-type", b"").partition(b";")[0].strip().decode("latin-1"))
+        action = headers.get(b"x-amz-target", b"").removeprefix(_TARGET_PREFIX).decode("latin-1")
         try:
-            body = await asyncio.wait_for(_read_body(scope, protocol), BODY_WAIT_S)
+            body = await asyncio.wait_for(_read_body(headers, receive), BODY_WAIT_S)
             answer = self._call(action, wire, body)
             status, outcome = 200, "Success"
         except Exception as error:
@@ -65,9 +68,9 @@ class Application:
             status, answer, outcome = failure.status, _encode_error(failure, wire or JSON), failure.type
         self._requests.count_request(action if operation(action) else _UNKNOWN, outcome)
         if isinstance(answer, Subscription):
-            await self._push(answer, protocol)
+            await self._push(answer, receive, send)
         else:
-            protocol.response_bytes(status, self._headers((wire or JSON).content_type), answer)
+            await self._respond(send, status, (wire or JSON).content_type, answer)
 
     def _call(self, action: str, wire: Protocol | None, body: bytes) -> bytes | Subscription:
         if wire is None:
@@ -76,26 +79,35 @@ class Application:
             return self._service.subscribe(wire, body)
         return self._service.answer(action, wire, body)
 
-    async def _push(self, subscription: Subscription, protocol: Any) -> None:
+    async def _push(self, subscription: Subscription, receive: Receive, send: Send) -> None:
         """Push until the subscription ends or its client is gone, whichever is first."""
-        transport = protocol.response_stream(200, self._headers(event_stream.CONTENT_TYPE))
+        await self._begin(send, 200, event_stream.CONTENT_TYPE)
 
-        async def send(frame: bytes) -> None:
-            await transport.send_bytes(frame)
+        async def send_frame(frame: bytes) -> None:
+            await send({"type": "http.response.body", "body": frame, "more_body": True})
 
         async def until_gone() -> None:
-            await protocol.client_disconnect()
+            while (await receive())["type"] != "http.disconnect":
+                pass
 
-        tasks = [asyncio.create_task(self._fan_out.push(subscription, send)), asyncio.create_task(until_gone())]
+        tasks = [asyncio.create_task(self._fan_out.push(subscription, send_frame)), asyncio.create_task(until_gone())]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
-        # What sending to a client that is gone raises is the end of the subscription and no error of ours.
-        await asyncio.gather(*tasks, return_exceptions=True)
+        pushed, _ = await asyncio.gather(*tasks, return_exceptions=True)
+        # What sending to a client that is gone or does not read raises is the end of the subscription and no error of
+        # ours; there is nobody to tell that the stream is complete.
+        if pushed is None:
+            await send({"type": "http.response.body", "body": b""})
 
-    def _headers(self, content_type: str) -> _Headers:
-        request_id = f"{self._request_id_head}-{next(self._request_ids):012x}"
-        return [("content-type", content_type), ("x-amzn-requestid", request_id)]
+    async def _respond(self, send: Send, status: int, content_type: str, body: bytes) -> None:
+        await self._begin(send, status, content_type)
+        await send({"type": "http.response.body", "body": body})
+
+    async def _begin(self, send: Send, status: int, content_type: str) -> None:
+        request_id = b"%b-%012x" % (self._request_id_head, next(self._request_ids))
+        headers = [(b"content-type", content_type.encode()), (b"x-amzn-requestid", request_id)]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
 
     def _healthz(self) -> tuple[str, bytes]:
         return "text/plain", b"ok\n"
@@ -115,21 +127,23 @@ _PAGES: dict[str, Callable[[Application], tuple[str, bytes]]] = {
 }
 
 
-async def _read_body(scope: Any, protocol: Any) -> bytes:
-    length = scope.headers.get("content-length", "")
-    if length.isdecimal():
-        if int(length) > BODY_BYTES_MAX:
-            raise _too_large()
-        body: bytes = await protocol()
-        return body
+async def _read_body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > BODY_BYTES_MAX:
+        raise _too_large()
     parts: list[bytes] = []
     size = 0
-    async for part in protocol:
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ServiceError("RequestAbortedException", "The client went away before its request was complete.")
+        part = message.get("body", b"")
         size += len(part)
         if size > BODY_BYTES_MAX:
             raise _too_large()
         parts.append(part)
-    return b"".join(parts)
+        if not message.get("more_body"):
+            return b"".join(parts)
 
 
 def _too_large() -> ServiceError:

@@ -49,7 +49,7 @@ class _Server(EmbeddedServer):
             application,
             address=host,
             port=port,
-            interface=Interfaces.RSGI,
+            interface=Interfaces.ASGINL,
             http=HTTPModes.auto,
             websockets=False,
             backlog=BACKLOG,

@@ -19,7 +19,7 @@ TAKE_OVER_AFTER_MS = 5000
 HEARTBEAT_MS = 5000
 """An event without records comes this often, so that the consumer knows that it is at the end."""
 
-EVENT_BYTES_MAX = 1024 * 1024
+EVENT_BYTES_MAX = 256 * 1024
 EVENT_RECORDS_MAX = 10_000
 """How much one event holds. The service does not say what its limit is."""
 

@@ -1,5 +1,6 @@
 """Enhanced fan-out over real connections: boto3 over HTTP/1.1, curl over HTTP/2."""
 
+import base64
 import http.client
 import json
 import shutil
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import urllib3
 
 pytestmark = pytest.mark.system
 
@@ -138,3 +140,38 @@ def test_clients_that_go_away_end_their_subscriptions_and_nothing_else(start_sim
     assert one.process.wait(20) == 0
     assert "panic" not in one.log.read_text()
     assert "Traceback" not in one.log.read_text()
+
+
+def test_a_client_that_does_not_read_is_waited_for_and_then_gets_everything(
+    start_simulator: Callable[..., Any],
+) -> None:
+    one = start_simulator("--streams", "s:1", "--quotas", "off")
+    client = one.client()
+    arn = client.describe_stream(StreamName="s")["StreamDescription"]["StreamARN"]
+    consumer = client.register_stream_consumer(StreamARN=arn, ConsumerName="c")["Consumer"]["ConsumerARN"]
+    request = {"ConsumerARN": consumer, "ShardId": FIRST, "StartingPosition": {"Type": "LATEST"}}
+    headers = {"X-Amz-Target": "Kinesis_20131202.SubscribeToShard", "Content-Type": "application/x-amz-json-1.1"}
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=60)
+    connection.request("POST", "/", json.dumps(request), headers)
+    sizes = [500_000] * 80
+    with connection.getresponse() as answer:
+        _frame(answer)
+        for _ in range(16):
+            put(client, "s", *(b"x" * size for size in sizes[:5]))
+        time.sleep(0.3)
+        assert 0 < _pushed_bytes(one.url) < sum(sizes) / 2
+        received: list[int] = []
+        while len(received) < len(sizes):
+            payload = json.loads(_frame(answer).partition(b"application/json")[2][:-4])
+            received += [len(base64.b64decode(record["Data"])) for record in payload["Records"]]
+    connection.close()
+    client.close()
+    assert received == sizes
+    assert _pushed_bytes(one.url) == sum(sizes) + len(sizes)
+
+
+def _pushed_bytes(url: str) -> float:
+    with urllib3.PoolManager(retries=False, timeout=30) as pool:
+        text = pool.request("GET", f"{url}/metrics").data.decode()
+    name = "floodmark_kinesis_subscribe_to_shard_event_bytes_total{"
+    return float(next(line for line in text.splitlines() if line.startswith(name)).split()[-1])

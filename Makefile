@@ -24,7 +24,7 @@ lint: setup  ## formatting, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-check: lint test  ## everything that must hold before a commit
+check: format lint test  ## everything that must hold before a commit; formats first
 
 format: setup  ## put the code into its form
 	@$(BIN)/ruff format .

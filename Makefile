@@ -4,7 +4,7 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check format clean
+.PHONY: help setup demo test lint check bench format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -25,6 +25,9 @@ lint: setup  ## formatting, lint and types
 	@$(BIN)/mypy
 
 check: format lint test  ## everything that must hold before a commit; formats first
+
+bench: setup  ## the benchmarks, side by side; takes about ten minutes
+	@$(BIN)/python benchmarks/connector_settings.py
 
 format: setup  ## put the code into its form
 	@$(BIN)/ruff format .

@@ -10,7 +10,7 @@ from floodmark.systems.process import ProcessSpec
 HOST = "127.0.0.1"
 
 
-def simulator_spec(*, folder: Path, port: int, quotas: str, streams: Mapping[str, int]) -> ProcessSpec:
+def simulator_spec(*, folder: Path, port: int, quotas: str = "aws", streams: Mapping[str, int]) -> ProcessSpec:
     """The command; `port` 0 lets the system choose, and `read_endpoint` then tells which it is."""
     named = ",".join(f"{name}:{shards}" for name, shards in streams.items())
     argv = (

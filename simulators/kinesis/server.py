@@ -18,7 +18,7 @@ from granian.server.embed import Server as EmbeddedServer
 
 from simulators.kinesis.account import Account, AccountSettings
 from simulators.kinesis.application import Application
-from simulators.kinesis.errors import ListenError
+from simulators.kinesis.errors import ListenError, ServiceError, SettingsError
 from simulators.kinesis.fan_out import FanOut
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.rates import RateSampler
@@ -105,7 +105,7 @@ async def _serve(settings: ServerSettings, listener: socket.socket, announce: Ca
         await _until_healthy(host, port)
         if settings.port_file:
             write_port(settings.port_file, port)
-        announce(f"http://{host}:{port}")
+        announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
         await _first(serving, stopping)
     finally:
         housekeeping.cancel()
@@ -126,7 +126,10 @@ def _account(settings: ServerSettings) -> Account:
     )
     for spec in settings.streams:
         # A stream that is asked for at the start is there at the start.
-        account.create(spec.name, spec.shards, now_ms() - settings.transition_ms)
+        try:
+            account.create(spec.name, spec.shards, now_ms() - settings.transition_ms)
+        except ServiceError as error:
+            raise SettingsError(f"the stream {spec.name} cannot be made: {error.message}") from None
     return account
 
 

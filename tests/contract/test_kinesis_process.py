@@ -72,6 +72,7 @@ def test_two_simulators_never_share_a_port(start_simulator: Callable[..., Any]) 
         (("--streams", "order-stream:0"), "'order-stream:0' is not a stream"),
         (("--streams", "order stream:1"), "'order stream:1' is not a stream"),
         (("--streams", "a:1,a:2"), "the stream a is named twice"),
+        (("--streams", "a:20001"), "the stream a cannot be made: This request would exceed the shard limit"),
         (("--quotas", "/no/such/file"), "the quota file /no/such/file cannot be read"),
         (("--port", "70000"), "70000 is not in the range"),
         (("--prot", "1"), "No such option"),

@@ -1,22 +1,19 @@
 """Whatever is put and read in whatever order: nothing is lost, doubled or put out of order."""
 
 import base64
-import json
 from collections import defaultdict
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.kinesis.account import Account, AccountSettings
+from simulators.kinesis.account import AccountSettings
 from simulators.kinesis.bucket import WriteQuota
+from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.protocol import CBOR, JSON
-from simulators.kinesis.quota import AWS, OFF, ShardQuotas
+from simulators.kinesis.quota import AWS, OFF, Quotas, ShardQuotas
 from simulators.kinesis.record_log import RecordLog
-from simulators.kinesis.service import Service
-
-START_MS = 1_800_000_000_000
 
 keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 puts = st.tuples(st.just("put"), st.lists(st.tuples(keys, st.binary(max_size=40)), min_size=1, max_size=30))
@@ -24,15 +21,9 @@ gets = st.tuples(st.just("get"), st.integers(1, 25))
 waits = st.tuples(st.just("wait"), st.integers(-50, 2000))
 
 
-class Direct:
-    def __init__(self, quotas: Any) -> None:
-        self.now_ms = START_MS
-        self.account = Account(AccountSettings(quotas=quotas))
-        self.service = Service(self.account, lambda: self.now_ms)
-
-    def __call__(self, action: str, **request: Any) -> Any:
-        body = self.service.answer(action, JSON, json.dumps(request).encode())
-        return json.loads(body) if body else None
+class Direct(DirectService):
+    def __init__(self, quotas: Quotas) -> None:
+        super().__init__(AccountSettings(quotas=quotas), START_MS)
 
     def read_on(self, iterator: str, limit: int) -> tuple[list[dict[str, Any]], str]:
         answer = self("GetRecords", ShardIterator=iterator, Limit=limit)

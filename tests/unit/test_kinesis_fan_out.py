@@ -9,30 +9,24 @@ from typing import Any
 import pytest
 
 from simulators.kinesis import event_stream
-from simulators.kinesis.account import Account, AccountSettings
+from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.metrics import ServiceMetrics
-from simulators.kinesis.protocol import JSON
-from simulators.kinesis.quota import AWS, MIB, OFF
-from simulators.kinesis.service import Service
+from simulators.kinesis.quota import AWS, MIB
 from simulators.kinesis.subscription import Subscription
 
-START_MS = 1_800_000_000_000
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 FIRST = "shardId-000000000000"
 
 
-class Direct:
+class Direct(DirectService):
+    """A service with one stream of one shard."""
+
     def __init__(self, **settings: Any) -> None:
-        self.now_ms = START_MS
-        self.account = Account(AccountSettings(**{"quotas": OFF, **settings}))
-        self.service = Service(self.account, lambda: self.now_ms)
+        super().__init__(AccountSettings(**settings), START_MS)
         self("CreateStream", StreamName="s", ShardCount=1)
         self.now_ms += settings.get("transition_ms", 0)
-
-    def __call__(self, action: str, **request: Any) -> Any:
-        body = self.service.answer(action, JSON, json.dumps(request).encode())
-        return json.loads(body) if body else None
 
     def error(self, action: str, **request: Any) -> ServiceError:
         with pytest.raises(ServiceError) as caught:
@@ -42,9 +36,8 @@ class Direct:
     def register(self, name: str = "c") -> str:
         return str(self("RegisterStreamConsumer", StreamARN=ARN, ConsumerName=name)["Consumer"]["ConsumerARN"])
 
-    def subscribe(self, arn: str, kind: str = "TRIM_HORIZON", shard: str = FIRST, **more: Any) -> Subscription:
-        request = {"ConsumerARN": arn, "ShardId": shard, "StartingPosition": {"Type": kind, **more}}
-        return self.service.subscribe(JSON, json.dumps(request).encode())
+    def start(self, arn: str, kind: str = "TRIM_HORIZON", **more: Any) -> Subscription:
+        return self.subscribe(ConsumerARN=arn, ShardId=FIRST, StartingPosition={"Type": kind, **more})
 
     def put(self, data: bytes = b"x") -> str:
         entry = {"Data": base64.b64encode(data).decode(), "PartitionKey": "k"}
@@ -62,7 +55,7 @@ def test_consumers_are_registered_described_listed_and_removed() -> None:
     by_name = direct("DescribeStreamConsumer", StreamARN=ARN, ConsumerName="c")["ConsumerDescription"]
     assert (by_name["ConsumerStatus"], by_name["StreamARN"]) == ("CREATING", ARN)
     with pytest.raises(ServiceError, match="not ACTIVE"):
-        direct.subscribe(arn)
+        direct.start(arn)
     direct.now_ms += 2000
     assert direct("DescribeStreamConsumer", ConsumerARN=arn)["ConsumerDescription"]["ConsumerStatus"] == "ACTIVE"
     request = {"StreamARN": ARN, "ConsumerName": "c"}
@@ -99,7 +92,7 @@ def test_a_stream_has_twenty_consumers_and_five_in_the_making() -> None:
 
 def test_records_are_pushed_as_they_come_and_nothing_otherwise() -> None:
     direct = Direct()
-    subscription = direct.subscribe(direct.register())
+    subscription = direct.start(direct.register())
     first = direct.next(subscription)
     assert first is not None
     assert (first["Records"], first["MillisBehindLatest"]) == ([], 0)
@@ -126,11 +119,11 @@ def test_a_later_subscription_goes_on_behind_the_continuation(with_records: bool
     arn = direct.register()
     if with_records:
         direct.put(b"1")
-    event = direct.next(direct.subscribe(arn))
+    event = direct.next(direct.start(arn))
     assert event is not None
     missed = direct.put(b"2")
     direct.now_ms += 300_000
-    again = direct.subscribe(arn, "AFTER_SEQUENCE_NUMBER", SequenceNumber=event["ContinuationSequenceNumber"])
+    again = direct.start(arn, "AFTER_SEQUENCE_NUMBER", SequenceNumber=event["ContinuationSequenceNumber"])
     event = direct.next(again)
     assert event is not None
     assert [one["SequenceNumber"] for one in event["Records"]] == [missed]
@@ -138,7 +131,7 @@ def test_a_later_subscription_goes_on_behind_the_continuation(with_records: bool
 
 def test_a_subscription_ends_after_five_minutes() -> None:
     direct = Direct()
-    subscription = direct.subscribe(direct.register())
+    subscription = direct.start(direct.register())
     assert not subscription.has_expired(START_MS + 299_999)
     assert subscription.has_expired(START_MS + 300_000)
     direct.next(subscription)
@@ -148,14 +141,14 @@ def test_a_subscription_ends_after_five_minutes() -> None:
 def test_a_second_subscription_within_five_seconds_is_refused_and_a_later_one_takes_over() -> None:
     direct = Direct()
     arn, other = direct.register(), direct.register("other")
-    first = direct.subscribe(arn)
+    first = direct.start(arn)
     direct.now_ms += 4999
     with pytest.raises(ServiceError, match="ResourceInUseException"):
-        direct.subscribe(arn)
-    direct.subscribe(other)
+        direct.start(arn)
+    direct.start(other)
     assert direct.next(first) is not None
     direct.now_ms += 1
-    second = direct.subscribe(arn)
+    second = direct.start(arn)
     with pytest.raises(ServiceError, match="ResourceInUseException"):
         first.next(direct.now_ms)
     assert direct.next(second) is not None
@@ -166,16 +159,16 @@ def test_a_second_subscription_within_five_seconds_is_refused_and_a_later_one_ta
 def test_subscribing_more_than_once_a_second_is_too_often() -> None:
     direct = Direct(quotas=AWS)
     arn = direct.register()
-    direct.subscribe(arn)
+    direct.start(arn)
     with pytest.raises(ServiceError, match="LimitExceededException"):
-        direct.subscribe(arn)
+        direct.start(arn)
 
 
 def test_two_consumers_each_get_all_records_at_their_own_two_mebibytes_a_second() -> None:
     direct = Direct(
         quotas=AWS.model_copy(update={"shard": AWS.shard.model_copy(update={"write_bytes_per_second": None})})
     )
-    subscriptions = [direct.subscribe(direct.register(name)) for name in ("a", "b")]
+    subscriptions = [direct.start(direct.register(name)) for name in ("a", "b")]
     for _ in range(60):
         direct.put(b"x" * (MIB - 1))
     received = [0, 0]
@@ -203,7 +196,7 @@ def test_two_consumers_each_get_all_records_at_their_own_two_mebibytes_a_second(
 
 def test_an_overdrawn_lane_says_how_long_it_waits() -> None:
     direct = Direct(quotas=AWS)
-    subscription = direct.subscribe(direct.register())
+    subscription = direct.start(direct.register())
     direct.next(subscription)
     lane = direct.account.streams(direct.now_ms)[0].consumers["c"].lanes[FIRST]
     assert lane.bytes is not None
@@ -218,7 +211,7 @@ def test_an_overdrawn_lane_says_how_long_it_waits() -> None:
 def test_at_the_end_of_a_closed_shard_the_children_are_named() -> None:
     direct = Direct()
     arn = direct.register()
-    subscription = direct.subscribe(arn)
+    subscription = direct.start(arn)
     direct.next(subscription)
     direct.put()
     direct("SplitShard", StreamName="s", ShardToSplit=FIRST, NewStartingHashKey=str(2**127))
@@ -235,7 +228,7 @@ def test_at_the_end_of_a_closed_shard_the_children_are_named() -> None:
 def test_a_subscription_ends_with_its_consumer_or_stream(removed: str) -> None:
     direct = Direct()
     arn = direct.register()
-    subscription = direct.subscribe(arn)
+    subscription = direct.start(arn)
     woken: list[bool] = []
     subscription.shard.listeners.add(lambda: woken.append(True))
     if removed == "consumer":

@@ -1,34 +1,30 @@
 """Splitting, merging and scaling, in simulated time."""
 
 import itertools
-import json
 from typing import Any
 
 import pytest
 
-from simulators.kinesis.account import Account, AccountSettings
+from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.hashing import HASH_KEY_MAX, uniform_ranges
-from simulators.kinesis.protocol import JSON
-from simulators.kinesis.quota import AWS, OFF
-from simulators.kinesis.service import Service
+from simulators.kinesis.quota import AWS
 
-START_MS = 1_800_000_000_000
 FIRST, SECOND, THIRD = (f"shardId-{number:012d}" for number in range(3))
 MIDDLE = str(2**127)
 
 
-class Direct:
+class Direct(DirectService):
+    """A service with one stream, which every call is about."""
+
     def __init__(self, shards: int = 1, **settings: Any) -> None:
-        self.now_ms = START_MS
-        self.account = Account(AccountSettings(**{"quotas": OFF, **settings}))
-        self.service = Service(self.account, lambda: self.now_ms)
-        self("CreateStream", StreamName="s", ShardCount=shards)
+        super().__init__(AccountSettings(**settings), START_MS)
+        self("CreateStream", ShardCount=shards)
         self.now_ms += settings.get("transition_ms", 0)
 
     def __call__(self, action: str, **request: Any) -> Any:
-        body = self.service.answer(action, JSON, json.dumps({"StreamName": "s", **request}).encode())
-        return json.loads(body) if body else None
+        return super().__call__(action, StreamName="s", **request)
 
     def error(self, action: str, **request: Any) -> ServiceError:
         with pytest.raises(ServiceError) as caught:

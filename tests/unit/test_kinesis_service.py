@@ -1,37 +1,30 @@
 """The service without its wire, in simulated time."""
 
 import base64
-import json
 import re
 from typing import Any
 
 import pytest
 
 from simulators.kinesis import status_page
-from simulators.kinesis.account import Account, AccountSettings
+from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.metrics import ServiceMetrics
-from simulators.kinesis.protocol import JSON
-from simulators.kinesis.quota import AWS, OFF
+from simulators.kinesis.model import service_model
+from simulators.kinesis.quota import AWS
 from simulators.kinesis.rates import RateSampler
-from simulators.kinesis.service import ACTIONS, Service
+from simulators.kinesis.service import ACTIONS
 
-START_MS = 1_800_000_000_000
 SHARD = "shardId-000000000000"
 HOUR_MS = 3_600_000
 
 
-class Direct:
+class Direct(DirectService):
     """Calls the service at a moment that the test decides."""
 
     def __init__(self, **settings: Any) -> None:
-        self.now_ms = START_MS
-        self.account = Account(AccountSettings(**{"quotas": OFF, **settings}))
-        self.service = Service(self.account, lambda: self.now_ms)
-
-    def __call__(self, action: str, **request: Any) -> Any:
-        body = self.service.answer(action, JSON, json.dumps(request).encode())
-        return json.loads(body) if body else None
+        super().__init__(AccountSettings(**settings), START_MS)
 
     def error(self, action: str, **request: Any) -> ServiceError:
         with pytest.raises(ServiceError) as caught:
@@ -373,8 +366,6 @@ def test_rates_are_averages_over_ten_seconds(direct: Direct) -> None:
 
 
 def test_every_served_action_is_one_of_the_service() -> None:
-    from simulators.kinesis.model import service_model
-
     assert set(ACTIONS) <= set(service_model().operation_names)
 
 

@@ -1,31 +1,24 @@
 """What can be set for streams and consumers, in simulated time."""
 
-import json
 from typing import Any
 
 import pytest
 
-from simulators.kinesis.account import Account, AccountSettings
+from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.protocol import JSON
 from simulators.kinesis.quota import AWS, OFF, Quotas
-from simulators.kinesis.service import Service
 
-START_MS = 1_800_000_000_000
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 HOUR_MS = 3_600_000
 
 
-class Direct:
-    def __init__(self, quotas: Quotas = OFF) -> None:
-        self.now_ms = START_MS
-        self.account = Account(AccountSettings(quotas=quotas))
-        self.service = Service(self.account, lambda: self.now_ms)
-        self("CreateStream", StreamName="s", ShardCount=1)
+class Direct(DirectService):
+    """A service with one stream."""
 
-    def __call__(self, action: str, **request: Any) -> Any:
-        body = self.service.answer(action, JSON, json.dumps(request).encode())
-        return json.loads(body) if body else None
+    def __init__(self, quotas: Quotas = OFF) -> None:
+        super().__init__(AccountSettings(quotas=quotas), START_MS)
+        self("CreateStream", StreamName="s", ShardCount=1)
 
     def error(self, action: str, **request: Any) -> ServiceError:
         with pytest.raises(ServiceError) as caught:

@@ -13,29 +13,32 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from floodmark.errors import ConfigurationError, EnvironmentFailedError
+from floodmark.errors import ConfigurationError, EnvironmentFailedError, ProcessFailedError
 from floodmark.progress import Phase, Progress, SilentProgress
 from floodmark.store import write_json
 from floodmark.systems.flink import ClusterSettings, FlinkCluster, FlinkInstallation, FlinkPorts, RestFlinkClient
+from floodmark.systems.flink.causes import root_cause
 from floodmark.systems.kinesis import BotoKinesisClient
 from floodmark.systems.ports import free_ports, require_free_port
-from floodmark.systems.process import OwnedProcess, ProcessRecord, ProcessSpec
+from floodmark.systems.process import OwnedProcess, ProcessRecord, ProcessSpec, log_tail
 from floodmark.systems.simulator import read_endpoint, simulator_spec
 
 STATE = "system.json"
 START_TIMEOUT_S = 90.0
 """Flink answers after about 10 s on two idle cores; a busy machine gets several times as long."""
 
+ENDPOINT_TIMEOUT_S = 5.0
+"""For a Kinesis service that somebody else has started, and that should answer at once."""
+
 POLL_INTERVAL_S = 0.1
+LOG_LINES_SEARCHED = 200
+"""A Java program ends with its stack traces, which are longer than anybody wants to read."""
+
 KINESIS_PORT = 4567
 
 FLINK_NICENESS = 5
 """On a machine that carries everything, the generator and the simulator must get the processor when they need it: what
 measures must not wait for what is measured."""
-
-MADE_UP_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "loopback", "AWS_SECRET_ACCESS_KEY": "loopback"}
-"""The connector signs its requests whoever answers them. The embedded cluster talks to this machine alone, where nobody
-checks the signature, so no real credentials are ever put into it."""
 
 
 class SystemSettings(BaseModel):
@@ -89,6 +92,11 @@ class EmbeddedSystem:
         for port, what in ((self._settings.kinesis_port, "the simulator"), (self._settings.flink_port, "Flink")):
             if port:
                 require_free_port(port, what)
+        if self._settings.kinesis_port and self._settings.kinesis_port == self._settings.flink_port:
+            raise ConfigurationError(
+                f"port {self._settings.flink_port} is wanted for the simulator and for Flink",
+                "choose two different ports (0 for any free one)",
+            )
         rest, rpc, *metrics = free_ports(4)
         ports = FlinkPorts(
             rest=self._settings.flink_port or rest,
@@ -109,8 +117,18 @@ class EmbeddedSystem:
             raise
 
     def _start(self, phase: Phase) -> None:
+        if self._settings.kinesis_endpoint:  # before Flink, which takes a while, is started for nothing
+            BotoKinesisClient(endpoint=self.endpoint, region="us-east-1").wait_until_ready(ENDPOINT_TIMEOUT_S)
         self._folder.mkdir(parents=True, exist_ok=True)
         self.cluster.write()
+        self._launch_parts()
+        phase.update(0, "Kinesis")
+        self._await_kinesis()
+        phase.update(1, "Flink's JobManager and TaskManager")
+        self._await_flink()
+        phase.update(3, f"Kinesis at {self.endpoint}, Flink at {self.cluster.address}")
+
+    def _launch_parts(self) -> None:
         if not self._settings.kinesis_endpoint:
             self._launch(
                 simulator_spec(
@@ -121,13 +139,7 @@ class EmbeddedSystem:
                 )
             )
         for spec in (self.cluster.job_manager(), self.cluster.task_manager(1)):
-            environment = {**spec.environment, **MADE_UP_CREDENTIALS}
-            self._launch(dataclasses.replace(spec, environment=environment, niceness=FLINK_NICENESS))
-        phase.update(0, "Kinesis")
-        self._await_kinesis()
-        phase.update(1, "Flink's JobManager and TaskManager")
-        self._await_flink()
-        phase.update(3, f"Kinesis at {self.endpoint}, Flink at {self.cluster.address}")
+            self._launch(dataclasses.replace(spec, niceness=FLINK_NICENESS))
 
     def _launch(self, spec: ProcessSpec) -> None:
         self._processes[spec.name] = OwnedProcess(spec, detached=self._detached)
@@ -135,11 +147,9 @@ class EmbeddedSystem:
             write_json(self._folder / STATE, self.state())
 
     def _await_kinesis(self) -> None:
-        if self._settings.kinesis_endpoint:
-            BotoKinesisClient(endpoint=self.endpoint, region="us-east-1").wait_until_ready(5.0)
-            return
-        self._await("simulator", lambda: read_endpoint(self._folder) is not None)
-        self.endpoint = read_endpoint(self._folder) or ""
+        if not self._settings.kinesis_endpoint:
+            self._await("simulator", lambda: read_endpoint(self._folder) is not None)
+            self.endpoint = read_endpoint(self._folder) or ""
 
     def _await_flink(self) -> None:
         client = RestFlinkClient(self.cluster.address)
@@ -152,14 +162,14 @@ class EmbeddedSystem:
         while not healthy():
             self.check()
             if time.monotonic() >= deadline_s:
-                raise process.failure(f"was not healthy within {START_TIMEOUT_S:g} s")
+                raise _failure(process, f"was not healthy within {START_TIMEOUT_S:g} s")
             time.sleep(POLL_INTERVAL_S)
 
     def check(self) -> None:
         """ProcessFailedError if a part has ended by itself."""
         for process in self._processes.values():
             if not process.is_running():
-                raise process.failure("ended by itself", "the log says why; then try again")
+                raise _failure(process, "ended by itself")
 
     def state(self) -> SystemState:
         """Where the parts answer, and which processes they are."""
@@ -182,6 +192,14 @@ class EmbeddedSystem:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _failure(process: OwnedProcess, what: str) -> ProcessFailedError:
+    """What is wrong with a part: the root cause where its log ends in Java's stack traces, else the end of the log."""
+    cause = root_cause(log_tail(process.spec.log, LOG_LINES_SEARCHED))
+    if cause:
+        return ProcessFailedError(f"{process.spec.name} {what}: {cause}", f"all that it said is in {process.spec.log}")
+    return process.failure(what, "the log says why; then try again")
 
 
 def read_state(folder: Path) -> SystemState | None:

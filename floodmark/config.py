@@ -49,7 +49,7 @@ class TrialConfig(BaseModel):
     linger_ms: float = Field(default=5.0, ge=0, le=10_000)
     senders: int = Field(default=8, ge=1, le=256)
     endpoint: str = "embedded"
-    region: str = "us-east-1"
+    region: str = Field(default="us-east-1", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
     slos: tuple[str, ...] = ()
     schedule_delay_limit_ms: float = Field(default=20.0, gt=0)
     drain_timeout_s: float = Field(default=30.0, gt=0, le=3600)
@@ -80,7 +80,7 @@ def _describe(location: tuple[int | str, ...], kind: str, message: str, value: o
 
 def is_loopback(endpoint: str) -> bool:
     """Whether an endpoint's host is this machine by its own address."""
-    host = urlsplit(endpoint).hostname or ""
+    host = _host(endpoint)
     if host == "localhost":
         return True
     try:
@@ -91,8 +91,7 @@ def is_loopback(endpoint: str) -> bool:
 
 def require_loopback(endpoint: str) -> None:
     """ConfigurationError unless the endpoint is an http(s) URL of this machine: load never leaves it unasked."""
-    parts = urlsplit(endpoint)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _host(endpoint):
         raise ConfigurationError(
             f"{endpoint!r} is no endpoint", "give a URL such as http://127.0.0.1:4567, or `embedded`"
         )
@@ -101,3 +100,13 @@ def require_loopback(endpoint: str) -> None:
             f"{endpoint} is not on this machine, and load is sent to loopback addresses only",
             "start a simulator here (`floodmark kinesis`), or leave --endpoint out for the embedded one",
         )
+
+
+def _host(endpoint: str) -> str:
+    """The host of an http(s) URL; empty if the text is none, or has a port that no port can be."""
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in {"http", "https"} and parts.port != 0
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if usable else ""

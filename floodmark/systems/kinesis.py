@@ -25,6 +25,9 @@ RECORDS_A_CALL_MAX = 10_000
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 10.0
 CONTROL_ATTEMPTS_MAX = 4
+SAID_CHARACTERS_MAX = 300
+"""Of what a service said; one that is no Kinesis may answer with a whole page."""
+
 POLL_INTERVAL_S = 0.25
 """Between two looks at a stream's state: DescribeStreamSummary allows 20 a second."""
 
@@ -271,9 +274,9 @@ class BotoKinesisClient:
                 f"could not {what}: there are no AWS credentials", "`aws configure` sets them"
             ) from error
         except (ConnectingError, HTTPClientError) as error:
-            raise UnavailableError(f"could not {what}: {error}") from error
+            raise UnavailableError(f"could not {what}: {_line(str(error))}") from error
         except BotoCoreError as error:
-            raise KinesisError(f"could not {what} at {self._where}: {error}") from error
+            raise KinesisError(f"could not {what} at {self._where}: {_line(str(error))}") from error
 
 
 def _boto_config(attempts_max: int) -> Config:
@@ -314,7 +317,7 @@ _BY_CODE = {
 
 def _refusal(error: ClientError, what: str) -> KinesisError:
     code = error.response.get("Error", {}).get("Code", "")
-    message = f"{what}: {code}: {error.response.get('Error', {}).get('Message', '')}"
+    message = f"{what}: {code}: {_line(error.response.get('Error', {}).get('Message', ''))}"
     if code in _THROTTLED:
         return ThrottledError(message, "another reader or writer may be using up this stream's quota")
     if code in _REFUSED:
@@ -322,3 +325,9 @@ def _refusal(error: ClientError, what: str) -> KinesisError:
     if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
         return UnavailableError(message)
     return _BY_CODE.get(code, KinesisError)(message)
+
+
+def _line(said: str) -> str:
+    """What a service said, in one bounded line."""
+    line = " ".join(said.split())
+    return line if len(line) <= SAID_CHARACTERS_MAX else line[: SAID_CHARACTERS_MAX - 1] + "…"

@@ -5,8 +5,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -197,6 +199,27 @@ def test_a_dead_endpoint_is_an_error_that_says_what_to_do() -> None:
         client.close()
     assert endpoint in caught.value.message
     assert "floodmark kinesis" in caught.value.remedy
+
+
+class _WebPage(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_error(501, explain="no service\n" * 1000)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_a_web_server_that_is_no_kinesis_is_quoted_in_one_line() -> None:
+    with HTTPServer(("127.0.0.1", 0), _WebPage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = BotoKinesisClient(endpoint=f"http://127.0.0.1:{server.server_port}", region="us-east-1")
+        with pytest.raises(EnvironmentFailedError) as caught:
+            client.wait_until_ready(0)
+        client.close()
+        server.shutdown()
+    assert "501" in caught.value.message
+    assert "\n" not in caught.value.message
+    assert len(caught.value.message) < 600
 
 
 def test_real_credentials_never_reach_a_loopback_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,18 +39,19 @@ class ProcessIdentity(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pid: int
-    created_s: float
+    started_s: float
+    """Seconds after the machine's own start, which no change of its clock moves."""
 
     @classmethod
     def of(cls, pid: int) -> Self:
         """The identity of a process that runs now; psutil.NoSuchProcess if it does not."""
-        return cls(pid=pid, created_s=psutil.Process(pid).create_time())
+        return cls(pid=pid, started_s=_started_s(psutil.Process(pid)))
 
     def process(self) -> psutil.Process | None:
         """The process itself, or None if it has ended, whoever may have its id by now."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created_s) < 0.05
+            same = abs(_started_s(process) - self.started_s) < 0.05
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
@@ -163,6 +164,10 @@ class OwnedProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _started_s(process: psutil.Process) -> float:
+    return float(process.create_time() - psutil.boot_time())
 
 
 def log_tail(log: Path, lines: int = 15) -> str:

@@ -128,7 +128,15 @@ def test_a_detached_process_is_found_again_by_its_record(tmp_path: Path) -> None
 def test_an_id_that_somebody_else_has_by_now_is_nobody_of_ours() -> None:
     mine = ProcessIdentity.of(os.getpid())
     assert mine.process() is not None
-    assert ProcessIdentity(pid=mine.pid, created_s=mine.created_s - 100).process() is None
+    assert ProcessIdentity(pid=mine.pid, started_s=mine.started_s - 100).process() is None
+
+
+def test_a_clock_that_is_set_changes_no_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = ProcessIdentity.of(os.getpid())
+    boot_time_s = psutil.boot_time()
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot_time_s + 3600)
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot_time_s + 3600)
+    assert mine.process() is not None
 
 
 def test_a_nicer_process_yields(tmp_path: Path) -> None:

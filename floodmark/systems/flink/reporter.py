@@ -29,16 +29,16 @@ def reporter_jar() -> Path:
 
 
 def require_reporter() -> Path:
-    """Where the compiled reporter is; MissingProgramError if it was never compiled."""
-    if (jar := reporter_jar()).is_file():
+    """Where the compiled reporter is; MissingProgramError if it was never compiled, or is damaged."""
+    if zipfile.is_zipfile(jar := reporter_jar()):
         return jar
-    raise MissingProgramError(f"Flink's loopback metrics reporter is missing: {jar}", "run `make setup`")
+    raise MissingProgramError(f"Flink's loopback metrics reporter is missing or damaged: {jar}", "run `make setup`")
 
 
 def ensure_reporter(progress: Progress, *, java: Path, flink_home: Path) -> Path:
     """Fetch the compiler and build the reporter, unless it is there already."""
     target = reporter_jar()
-    if target.is_file():
+    if zipfile.is_zipfile(target):
         return target
     compiler = JarSet(
         lock=COMPILER_LOCK, directory=paths.home() / "compiler", cache=paths.home() / "cache" / "maven"

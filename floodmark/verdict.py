@@ -21,7 +21,8 @@ class Measurement:
 
     `ledger_problem` and `probe_error` are empty when the ledger is whole and the probe saw everything; `void_reason`
     is the generator's own word that it could not keep its schedule; `job_failure` is Flink's word on why the job ended,
-    if there is one; `missing` names figures that should be there.
+    if there is one; `broken_part` says which part of the system ended by itself, if one did; `missing` names figures
+    that should be there.
     """
 
     records: Records
@@ -34,6 +35,7 @@ class Measurement:
     probe_error: str
     job_state: str | None
     job_failure: str = ""
+    broken_part: str = ""
     missing: Sequence[str] = ()
 
 
@@ -62,6 +64,8 @@ def judge(measurement: Measurement) -> Judgement:
 
 def _blind(measurement: Measurement) -> Iterator[str]:
     """What makes even the comparison of outputs worthless."""
+    if measurement.broken_part:
+        yield f"The system under test broke, and the load was ended: {measurement.broken_part}."
     if measurement.probe_error:
         yield f"The probe did not see everything: {measurement.probe_error}."
     if measurement.ledger_problem:

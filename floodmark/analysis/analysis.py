@@ -67,6 +67,7 @@ class Notes(_Tolerant):
     probe_error: str | None = None
     job_state: str | None = None
     job_failure: str | None = None
+    broken_part: str | None = None
     generator_exit_code: int | None = None
     drain_end_ms: int | None = None
 
@@ -238,6 +239,7 @@ def _judge(inputs: _Inputs, findings: _Findings) -> Run:
             probe_error=inputs.notes.probe_error or findings.outputs_problem,
             job_state=inputs.notes.job_state,
             job_failure=inputs.notes.job_failure or "",
+            broken_part=inputs.notes.broken_part or "",
             missing=missing,
         )
     )

@@ -5,9 +5,11 @@ A run starts one for itself and stops it; `floodmark up` leaves one running, whi
 """
 
 import dataclasses
+import fcntl
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +26,7 @@ from floodmark.systems.process import OwnedProcess, ProcessRecord, ProcessSpec, 
 from floodmark.systems.simulator import read_endpoint, simulator_spec
 
 STATE = "system.json"
+BORROWED = "borrowed.lock"
 START_TIMEOUT_S = 90.0
 """Flink answers after about 10 s on two idle cores; a busy machine gets several times as long."""
 
@@ -54,6 +57,10 @@ class SystemSettings(BaseModel):
     kinesis_endpoint: str | None = None
 
 
+class BrokenPartError(EnvironmentFailedError):
+    """A part of a running system is gone."""
+
+
 class SystemState(BaseModel):
     """A running system: where its parts answer, and which processes they are. Kept as `system.json`."""
 
@@ -70,6 +77,27 @@ class SystemState(BaseModel):
     def missing(self) -> list[str]:
         """Names of processes that have ended."""
         return [record.name for record in self.processes if not record.is_running()]
+
+    @contextmanager
+    def borrowed(self) -> Iterator[None]:
+        """Have the system to oneself; EnvironmentFailedError if another run has it, whose streams this one would drop.
+
+        A run that is killed gives it back by that.
+        """
+        with (self.folder / BORROWED).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise EnvironmentFailedError(
+                    "another run is using the embedded system", "wait for its end, then try again"
+                ) from None
+            yield
+
+    def check(self) -> None:
+        """BrokenPartError if a part has ended, which none does unless it is told to."""
+        for record in self.processes:
+            if not record.is_running():
+                raise BrokenPartError(f"{record.name} ended by itself", f"its log is {record.log}")
 
     def stop(self) -> None:
         """End every process, the last started first."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from floodmark.config import TrialConfig
 from floodmark.errors import EnvironmentFailedError
@@ -12,6 +12,8 @@ from floodmark.systems.flink import ENDED, FlinkClient, JobState, JobSubmitter, 
 START_TIMEOUT_S = 60.0
 CANCEL_TIMEOUT_S = 20.0
 POLL_INTERVAL_S = 0.2
+
+JOB_NAME_PREFIX = "floodmark run "
 
 
 def job_options(config: TrialConfig, scenario: Scenario, *, endpoint: str, job_name: str) -> list[str]:
@@ -31,6 +33,11 @@ def job_options(config: TrialConfig, scenario: Scenario, *, endpoint: str, job_n
         "--job-name": job_name,
     }
     return [str(part) for pair in options.items() for part in pair]
+
+
+def job_name(run_id: str) -> str:
+    """What the job of a run is called; `cancel_leftovers` knows it again by that."""
+    return f"{JOB_NAME_PREFIX}{run_id}"
 
 
 class TestedJob:
@@ -74,12 +81,30 @@ class TestedJob:
 
 @contextlib.contextmanager
 def running_job(
-    client: FlinkClient, submitter: JobSubmitter, scenario: Scenario, options: list[str]
+    client: FlinkClient,
+    submitter: JobSubmitter,
+    scenario: Scenario,
+    options: list[str],
+    *,
+    check: Callable[[], None],
 ) -> Iterator[TestedJob]:
-    """Submit the scenario's job, wait until every subtask runs, and cancel it at the end."""
+    """Submit the scenario's job, wait until every subtask runs, and cancel it at the end.
+
+    `check` is called while waiting, and raises if waiting has become pointless.
+    """
     job = TestedJob(client, submitter.submit(scenario.job, options))
     try:
-        wait_until_running(client, job.job_id, timeout_s=START_TIMEOUT_S)
+        wait_until_running(client, job.job_id, timeout_s=START_TIMEOUT_S, check=check)
         yield job
     finally:
         job.cancel()
+
+
+def cancel_leftovers(client: FlinkClient) -> None:
+    """End the jobs of runs that were killed before they could: they hold the slots that the next run needs.
+
+    Jobs that somebody else submitted stay as they are.
+    """
+    for job_id, state in client.jobs().items():
+        if state not in ENDED and client.job(job_id).name.startswith(JOB_NAME_PREFIX):
+            TestedJob(client, job_id).cancel()

@@ -19,7 +19,10 @@ POLL_INTERVAL_S = 0.25
 
 
 class Load:
-    """Follows a generator from its start to its end; `watch` is called four times a second and may raise."""
+    """Follows a generator from its start to its end; `watch` is called four times a second and may raise.
+
+    What it returns is shown beside the ledger's own figures.
+    """
 
     def __init__(
         self,

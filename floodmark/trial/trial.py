@@ -1,5 +1,6 @@
 """One trial: start what is needed, load it, watch it, and leave a run directory that says what happened."""
 
+import contextlib
 import random
 import shutil
 import time
@@ -15,18 +16,18 @@ from floodmark.checkpoints import CheckpointCollector
 from floodmark.clock import Clock, SystemClock
 from floodmark.config import TrialConfig
 from floodmark.environment import describe_environment
-from floodmark.errors import ConfigurationError, EnvironmentFailedError
+from floodmark.errors import ConfigurationError, EnvironmentFailedError, FloodmarkError
 from floodmark.probe import Probe
 from floodmark.progress import Phase, Progress
 from floodmark.report import render
 from floodmark.run import Run
 from floodmark.scenarios import DEAD_LETTER_STREAM, Scenario
-from floodmark.systems.embedded import EmbeddedSystem, SystemSettings, SystemState, read_state
+from floodmark.systems.embedded import BrokenPartError, EmbeddedSystem, SystemSettings, SystemState, read_state
 from floodmark.systems.flink import FlinkInstallation, FlinkLayout, FlinkRun, RestFlinkClient
 from floodmark.systems.kinesis import BotoKinesisClient
 from floodmark.trial.canary import ControlRecords
 from floodmark.trial.generator import start_generator
-from floodmark.trial.job import TestedJob, job_options, running_job
+from floodmark.trial.job import TestedJob, cancel_leftovers, job_name, job_options, running_job
 from floodmark.trial.load import Load
 from floodmark.trial.streams import prepare_streams
 from floodmark.trial.watch import watch_parts
@@ -60,12 +61,19 @@ def run_trial(
     """
     clock = SystemClock()
     store.require_free_space(parent, FREE_BYTES_MIN)
-    directory = store.create_run_directory(parent, scenario.name, clock, random.Random())  # noqa: S311 no secret
-    with open_system(config, directory, progress) as system:
-        stage = Stage(config=config, scenario=scenario, directory=directory, system=system, clock=clock)
-        stage.write_settings(command)
-        notes = stage.carry_out(progress)
-    store.write_json(directory / store.NOTES, notes)
+    with borrowed_system(config) as borrowed:
+        directory = store.create_run_directory(parent, scenario.name, clock, random.Random())  # noqa: S311 no secret
+        with saying_what_is_left(directory):
+            with contextlib.nullcontext(borrowed) if borrowed else own_system(config, directory, progress) as system:
+                stage = Stage(config=config, scenario=scenario, directory=directory, system=system, clock=clock)
+                stage.write_settings(command)
+                notes = stage.carry_out(progress)
+            store.write_json(directory / store.NOTES, notes)
+            return conclude(directory, progress)
+
+
+def conclude(directory: Path, progress: Progress) -> TrialOutcome:
+    """Judge what a trial has left in its run directory, and draw the report."""
     with progress.phase("report") as phase:
         phase.update(note="holding every output against the oracle")
         run = analyse(directory)
@@ -75,23 +83,42 @@ def run_trial(
 
 
 @contextmanager
-def open_system(config: TrialConfig, directory: Path, progress: Progress) -> Iterator[SystemState]:
-    """The system that `floodmark up` left running, if it is there; else one of the trial's own, stopped at the end."""
-    running = read_state(paths.system())
-    if config.endpoint == "embedded" and running and not running.missing():
-        if running.slots < config.parallelism:
-            raise ConfigurationError(
-                f"the embedded system is up with {running.slots} task slots, and parallelism is {config.parallelism}",
-                f"`floodmark down`, then `floodmark up --slots {config.parallelism}`",
-            )
-        yield running
+def saying_what_is_left(directory: Path) -> Iterator[None]:
+    """Add to an error where the files of the trial are, which may explain it."""
+    try:
+        yield
+    except FloodmarkError as error:
+        error.add_note(f"what there is of the trial is in {directory}")
+        raise
+
+
+@contextmanager
+def borrowed_system(config: TrialConfig) -> Iterator[SystemState | None]:
+    """The system that `floodmark up` left running, for this trial alone; None if the trial needs one of its own."""
+    running = read_state(paths.system()) if config.endpoint == "embedded" else None
+    if running is None or running.missing():
+        yield None
         return
+    if running.slots < config.parallelism:
+        raise ConfigurationError(
+            f"the embedded system is up with {running.slots} task slots, and parallelism is {config.parallelism}",
+            f"`floodmark down`, then `floodmark up --slots {config.parallelism}`",
+        )
+    with running.borrowed():
+        yield running
+
+
+@contextmanager
+def own_system(config: TrialConfig, directory: Path, progress: Progress) -> Iterator[SystemState]:
+    """A system of the trial's own in its run directory, stopped at the end."""
     folder = directory / "system"
     endpoint = None if config.endpoint == "embedded" else config.endpoint
-    with EmbeddedSystem(folder, SystemSettings(slots=config.parallelism, kinesis_endpoint=endpoint)) as system:
-        system.start(progress)
-        yield system.state()
-    keep_logs_only(folder)
+    try:
+        with EmbeddedSystem(folder, SystemSettings(slots=config.parallelism, kinesis_endpoint=endpoint)) as system:
+            system.start(progress)
+            yield system.state()
+    finally:
+        keep_logs_only(folder)
 
 
 def keep_logs_only(folder: Path) -> None:
@@ -143,6 +170,7 @@ class Stage:
             stack.callback(kinesis.close)
             flink = RestFlinkClient(self.system.flink_address)
             with progress.phase("job") as phase:
+                cancel_leftovers(flink)
                 job = stack.enter_context(self._job(kinesis, flink, phase))
             probe = Probe(kinesis, [self.scenario.output_stream, DEAD_LETTER_STREAM], self.directory / store.OUTPUTS)
             probe.start()
@@ -158,9 +186,9 @@ class Stage:
                 phase.update(note="until the job has answered from every shard")
                 self._await_answers(control, probe, job, timeout_s=CANARY_TIMEOUT_S)
             checkpoints = CheckpointCollector(flink, job.job_id)
-            exit_code = self._load(probe, checkpoints, progress)
+            exit_code, broken_part = self._load(probe, checkpoints, progress)
             with progress.phase("drain") as phase:
-                drained = self._drain(control, probe, job, phase)
+                drained = "" if broken_part else self._drain(control, probe, job, phase)
             probe.stop()
             checkpoints.poll()
             store.write_json(self.directory / store.CHECKPOINTS, checkpoints.document())
@@ -168,6 +196,7 @@ class Stage:
                 "generator_exit_code": exit_code,
                 "job_state": job.state(),
                 "job_failure": job.failure(),
+                "broken_part": broken_part or None,
                 "probe_error": str(probe.error or drained or "") or None,
                 "drain_end_ms": self.clock.now_ns() // 1_000_000,
             }
@@ -185,10 +214,10 @@ class Stage:
         phase.update(note=f"submitting {scenario.job.name}")
         layout = FlinkLayout(directory=self.system.folder / "flink", installation=FlinkInstallation.find())
         options = job_options(
-            config, scenario, endpoint=self.system.kinesis_endpoint, job_name=f"{scenario.name} {self.directory.name}"
+            config, scenario, endpoint=self.system.kinesis_endpoint, job_name=job_name(self.directory.name)
         )
         submitter = FlinkRun(layout=layout, address=self.system.flink_address)
-        with running_job(flink, submitter, scenario, options) as job:
+        with running_job(flink, submitter, scenario, options, check=self.system.check) as job:
             phase.update(note=f"{scenario.job.name} runs at parallelism {config.parallelism}")
             yield job
 
@@ -198,9 +227,14 @@ class Stage:
                 raise probe.error
             return [one.value for one in probe.take_recent() if one.stream == self.scenario.output_stream]
 
-        control.wait_until_answered(seen, timeout_s=timeout_s, check=job.check)
+        def check() -> None:
+            self.system.check()
+            job.check()
 
-    def _load(self, probe: Probe, checkpoints: CheckpointCollector, progress: Progress) -> int | None:
+        control.wait_until_answered(seen, timeout_s=timeout_s, check=check)
+
+    def _load(self, probe: Probe, checkpoints: CheckpointCollector, progress: Progress) -> tuple[int | None, str]:
+        """The generator's exit code, and which part of the system broke meanwhile: then the load is ended at once."""
         generator = start_generator(
             self.config,
             self.scenario,
@@ -212,6 +246,7 @@ class Stage:
 
         def watch() -> str:
             nonlocal looked_s
+            self.system.check()
             if time.monotonic() - looked_s >= CHECKPOINT_POLL_INTERVAL_S:
                 looked_s = time.monotonic()
                 checkpoints.poll()
@@ -219,13 +254,17 @@ class Stage:
 
         with generator, watch_parts(self.system, generator, self.directory / store.TIME_SERIES):
             load = Load(config=self.config, generator=generator, ledger=self.ledger, clock=self.clock, watch=watch)
-            return load.follow(progress)
+            try:
+                return load.follow(progress), ""
+            except BrokenPartError as error:
+                generator.stop()
+                return generator.wait(0), error.message
 
     def _drain(self, control: ControlRecords, probe: Probe, job: TestedJob, phase: Phase) -> str:
         """Move event time on, wait until all that was sent has been answered; returns why that failed, or nothing."""
         phase.update(note="until everything sent has been answered")
-        control.send("closing")
         try:
+            control.send("closing")
             self._await_answers(control, probe, job, timeout_s=self.config.drain_timeout_s)
         except EnvironmentFailedError as error:
             return f"the drain did not end: {error.message}"

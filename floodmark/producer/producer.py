@@ -127,10 +127,11 @@ class Producer:
             now_ns = self._clock.now_ns()
             if self._closed or self.void_reason or self._dispatcher.is_over:
                 return
-            self._stopped_early = True
             self._deadline_ns = min(self._deadline_ns, now_ns + self._drain_ns)
-            self._offered_end = max(self._dispatcher.next_index, self._dispatcher.due(now_ns))
-            self._dispatcher.end_at(self._offered_end)
+            due = max(self._dispatcher.next_index, self._dispatcher.due(now_ns))
+            self._stopped_early = self._stopped_early or due < self._offered_end
+            self._offered_end = due
+            self._dispatcher.end_at(due)
 
     def give_up(self) -> None:
         """Wait for nothing any more; `finish` then settles what is left."""

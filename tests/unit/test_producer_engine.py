@@ -225,11 +225,20 @@ def test_stopping_sends_what_is_due_and_offers_nothing_more(tmp_path: Path) -> N
     bench.producer.send(first)
     bench.clock.advance(0.1)
     bench.producer.stop()
+    bench.producer.stop()
     entries = bench.run()
     assert len(entries) == 106
     assert bench.outcomes(entries) == {"ACCEPTED": 106}
     progress = LedgerFollower(tmp_path).poll()
     assert (progress.finished, progress.stopped_early, progress.void_reason) == (True, True, "")
+
+
+def test_stopping_when_everything_was_due_cuts_nothing_off(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.clock.advance(START_LEAD_S + 1.5)
+    bench.producer.stop()
+    assert bench.outcomes(bench.run()) == {"ACCEPTED": 1000}
+    assert not LedgerFollower(tmp_path).poll().stopped_early
 
 
 def test_stopping_before_anything_is_due_leaves_an_empty_ledger(tmp_path: Path) -> None:

@@ -159,6 +159,7 @@ class Probe:
         self._path = path
         self._writer: OutputsWriter | None = None
         self._readers: list[ShardReader] = []
+        self._known: set[tuple[str, str]] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
         self._changed = threading.Condition()
@@ -175,6 +176,7 @@ class Probe:
         try:
             for stream in self._streams:
                 for shard in self._client.shards(stream):
+                    self._known.add((stream, shard.shard_id))
                     if not shard.closed:
                         iterator = self._client.iterator(stream, shard.shard_id, LATEST)
                         self._readers.append(self._reader(stream, shard.shard_id, iterator))
@@ -302,10 +304,13 @@ class Probe:
             self._changed.notify_all()
 
     def _open_new_shards(self, stream: str) -> None:
-        """A shard ends when it is split or merged; its children are read from their beginning."""
-        known = {reader.shard_id for reader in self._readers if reader.stream == stream}
+        """A shard ends when it is split or merged; its children are read from their beginning.
+
+        Shards that were closed before the probe began are no children: what they hold is older than the run.
+        """
         for shard in self._client.shards(stream):
-            if shard.shard_id not in known:
+            if (stream, shard.shard_id) not in self._known:
+                self._known.add((stream, shard.shard_id))
                 iterator = self._client.iterator(stream, shard.shard_id, TRIM_HORIZON)
                 with self._changed:
                     self._readers.append(self._reader(stream, shard.shard_id, iterator))
@@ -320,7 +325,7 @@ class Probe:
                 names = ", ".join(f"{reader.shard_id} of {reader.stream}" for reader in pending)
                 raise EnvironmentFailedError(
                     f"the probe did not reach the end of {names} within {FINISH_MAX_S:g} s after the drain",
-                    "give the run a longer drain",
+                    "outputs come faster than they can be read: lower the rate, or give the output stream more shards",
                 )
             self._clock.sleep(self._read_due(pending))
             pending = [reader for reader in self._readers if not _is_done(reader, stopped_ns)]

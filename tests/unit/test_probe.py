@@ -147,6 +147,19 @@ def test_children_of_a_closed_shard_are_read(client: FakeKinesisClient, probe: P
     assert [row.value for row in written(tmp_path)] == [b"parent", b"child"]
 
 
+def test_what_a_shard_holds_that_was_closed_before_is_left_alone(
+    client: FakeKinesisClient, probe: Probe, tmp_path: Path
+) -> None:
+    client.put_record("letters", b"of an earlier run", partition_key="k")
+    client.close_shard("letters", "shardId-000000000000")
+    probe.start()
+    client.close_shard("letters", "shardId-000000000001")
+    client.put_record("letters", b"grandchild", partition_key="k")
+    assert probe.wait_for(lambda one: one.value == b"grandchild", TIMEOUT_S)
+    probe.stop()
+    assert [row.value for row in written(tmp_path)] == [b"grandchild"]
+
+
 def test_a_bug_in_the_client_is_not_swallowed(
     client: FakeKinesisClient, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -290,7 +290,9 @@ def _checkpoints(inputs: _Inputs) -> tuple[CheckpointSummary, tuple[str, ...]]:
     except FileNotFoundError:
         nothing = CheckpointSummary(completed=0, failed=0, duration_ms=None, size_bytes=None)
         return nothing, (f"{store.CHECKPOINTS}, so nobody knows what checkpoints did",)
-    return summarise_checkpoints(document, inputs.window.load_start_ms, inputs.window.load_end_ms), ()
+    found = summarise_checkpoints(document, inputs.window.load_start_ms, inputs.window.load_end_ms)
+    silent = document.get("interval_ms") is None
+    return found, (("checkpoints: Flink never told of any, so 0 is no count of them",) if silent else ())
 
 
 def _void_reason(inputs: _Inputs) -> str:

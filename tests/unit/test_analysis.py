@@ -346,6 +346,15 @@ def test_missing_outputs_are_a_blind_probe_and_missing_checkpoints_a_missing_fig
     assert run.reasons[0] == "The probe did not see everything: there is no outputs.parquet."
 
 
+def test_checkpoints_of_which_flink_told_nothing_are_a_missing_figure(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    nothing = {"job_id": "j", "interval_ms": None, "mode": None, "checkpoints": []}
+    store.write_json(tmp_path / store.CHECKPOINTS, nothing)
+    run = analyse(tmp_path)
+    assert run.verdict == "UNKNOWN"
+    assert run.reasons == ["Missing: checkpoints: Flink never told of any, so 0 is no count of them."]
+
+
 def test_without_a_time_series_the_bottleneck_is_unknown(tmp_path: Path) -> None:
     make_run(tmp_path)
     (tmp_path / store.TIME_SERIES).unlink()

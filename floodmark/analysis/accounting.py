@@ -159,7 +159,7 @@ class Accounting:
 
     def _measure(self, due_ms: Column, sent_ms: Column, acknowledged_ms: Column) -> None:
         inside = self.window.contains(due_ms)
-        self.accepted_in_window += int(np.count_nonzero(inside))
+        self.accepted_in_window += int(np.count_nonzero(self.window.contains(acknowledged_ms)))
         self.latency.record("schedule", due_ms[inside], (sent_ms - due_ms)[inside])
         self.latency.record("put", due_ms[inside], (acknowledged_ms - sent_ms)[inside])
 
@@ -177,7 +177,10 @@ class Accounting:
 
     @property
     def rate_achieved_records_per_second(self) -> float | None:
-        """Accepted records that were due in the window, by its length; None for a window without length."""
+        """Records acknowledged within the window, by its length; None for a window without length.
+
+        One that was due in the window and taken in after it does not count: so much was not achieved in that time.
+        """
         length_ms = self.window.load_end_ms - self.window.load_start_ms
         return self.accepted_in_window * _MS_PER_SECOND / length_ms if length_ms > 0 else None
 

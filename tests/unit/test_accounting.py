@@ -98,8 +98,15 @@ def test_only_accepted_records_of_the_window_are_measured() -> None:
     latency = accounting.latency.summary()
     assert (latency.schedule.count, latency.schedule.p50, latency.schedule.max) == (20, 5.0, 5.0)
     assert (latency.put.count, latency.put.max) == (20, 7.0)
-    assert accounting.accepted_in_window == 20
-    assert accounting.rate_achieved_records_per_second == 10.0
+
+
+def test_only_what_is_taken_in_within_the_window_is_achieved() -> None:
+    in_time = [(n, 1_000_000, 0, 999_000, ACCEPTED, 0) for n in range(20)]
+    carried_over = [(20, 999_000, 0, 2_000, ACCEPTED, 1)]
+    too_late = [(21, 2_999_000, 0, 2_000, ACCEPTED, 9)]
+    accounting, _ = account(rows(*in_time, *carried_over, *too_late))
+    assert accounting.accepted_in_window == 21
+    assert accounting.rate_achieved_records_per_second == 10.5
 
 
 def test_records_that_may_be_in_the_stream_are_made_again() -> None:

@@ -176,11 +176,22 @@ def read_log(path: Path) -> list[LatencyInterval]:
                     histogram=histogram,
                 )
             )
+        _require_all_read(path, len(intervals))
     except (ValueError, binascii.Error, zlib.error, HdrCookieException, HdrLengthException) as error:
         raise EnvironmentFailedError(f"{path} is damaged: {error}", "`floodmark run` writes a new one") from error
     finally:
         reader.close()
     return intervals
+
+
+def _require_all_read(path: Path, count: int) -> None:
+    """ValueError unless there is a head, and every line below it was read: the library passes over what it cannot."""
+    with path.open(errors="replace") as file:
+        lines = [line for line in file if not line.startswith(("#", '"'))]
+        file.seek(0)
+        has_head = file.readline().startswith("#")
+    if not has_head or len(lines) != count:
+        raise ValueError(f"{count} of {len(lines)} lines can be read" if has_head else "it is no HDR log")
 
 
 def merge(histograms: Iterable[Any]) -> Any:

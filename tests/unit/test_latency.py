@@ -115,6 +115,17 @@ def test_a_log_without_samples_reads_back_empty(tmp_path: Path) -> None:
     assert read_log(tmp_path / "latency.hdr") == []
 
 
+def test_a_torn_log_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "latency.hdr"
+    recorder_with("end_to_end", [12, 5_001]).write(path)
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(EnvironmentFailedError, match="is damaged"):
+        read_log(path)
+    path.write_text("something else\n")
+    with pytest.raises(EnvironmentFailedError, match="is damaged"):
+        read_log(path)
+
+
 def test_a_damaged_log_is_an_error_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "latency.hdr"
     path.write_text("Tag=put,1.0,1.0,3.0,HISTFAAA not base64\n")

@@ -67,6 +67,11 @@ class JarSet:
         self._cache = cache
         self._repository = repository
 
+    @classmethod
+    def of_project(cls, lock: Path, directory: Path) -> Self:
+        """The jars of one of the project's locks, from Maven Central or the mirror that the environment names."""
+        return cls(lock=lock, directory=directory, cache=_cache(), repository=os.environ.get(REPOSITORY_VARIABLE))
+
     def missing(self) -> list[str]:
         """File names of the jars that are absent or damaged."""
         return [jar.file for jar in self.jars if not jar.matches(self._directory / jar.file)]
@@ -76,9 +81,7 @@ class JarSet:
         missing = self.missing()
         if missing:
             names = ", ".join(missing)
-            raise MissingProgramError(
-                f"Connector jars are missing or damaged in {self._directory}: {names}", "run `make setup`"
-            )
+            raise MissingProgramError(f"jars are missing or damaged in {self._directory}: {names}", "run `make setup`")
         return [self._directory / jar.file for jar in self.jars]
 
     def ensure(self, progress: Progress) -> list[Path]:
@@ -120,11 +123,6 @@ def ensure_jars(progress: Progress) -> list[Path]:
     return _project_jars().ensure(progress)
 
 
-def missing_jars() -> list[str]:
-    """File names of the connector jars that are absent or damaged."""
-    return _project_jars().missing()
-
-
 def require_jars() -> list[Path]:
     """Where the connector jars are; MissingProgramError, which names the remedy, if one is absent or damaged."""
     return _project_jars().require()
@@ -159,7 +157,7 @@ def _report(progress: Progress, file: str, before_bytes: int, total_bytes: int, 
 
 
 def _project_jars() -> JarSet:
-    return JarSet(lock=LOCK, directory=paths.jars(), cache=_cache(), repository=os.environ.get(REPOSITORY_VARIABLE))
+    return JarSet.of_project(LOCK, paths.jars())
 
 
 def _cache() -> Path:

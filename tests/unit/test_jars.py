@@ -180,6 +180,17 @@ def test_missing_jars_are_one_error_that_names_them_and_the_remedy(two: JarSet) 
     assert caught.value.remedy == "run `make setup`"
 
 
+def test_every_lock_of_the_project_is_fetched_from_the_mirror_that_the_environment_names(
+    tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOODMARK_MAVEN_REPOSITORY", repository.address)
+    monkeypatch.setenv("FLOODMARK_HOME", str(tmp_path / "home"))
+    repository.add_jar("alpha", "1", ALPHA)
+    write_lock([locked("alpha", ALPHA)], tmp_path / "a.lock")
+    (jar,) = JarSet.of_project(tmp_path / "a.lock", tmp_path / "jars").ensure(ignore)
+    assert jar.read_bytes() == ALPHA
+
+
 def test_a_lock_has_what_is_needed_at_run_time_and_nothing_else(tmp_path: Path, repository: Repository) -> None:
     repository.add_pom("root", "1", needed="compile", later="runtime", tests="test", annotations="compile")
     for name in ("needed", "later", "tests", "annotations"):

@@ -40,9 +40,7 @@ def ensure_reporter(progress: Progress, *, java: Path, flink_home: Path) -> Path
     target = reporter_jar()
     if zipfile.is_zipfile(target):
         return target
-    compiler = JarSet(
-        lock=COMPILER_LOCK, directory=paths.home() / "compiler", cache=paths.home() / "cache" / "maven"
-    ).ensure(progress)[0]
+    (compiler,) = JarSet.of_project(COMPILER_LOCK, paths.home() / "compiler").ensure(progress)
     progress(SOURCE.name, 0, 1)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:

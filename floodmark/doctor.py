@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
@@ -38,11 +37,12 @@ def examine() -> Iterator[Finding]:
     yield _packages()
     yield _java()
     yield _jars()
-    yield _folder()
+    yield _reporter()
+    yield _disk()
     yield _memory()
     for program, package, needed_for in (
         ("chromium", "chromium", "the tests that open a report in a browser"),
-        ("prometheus", "prometheus", "the tests against a real Prometheus"),
+        ("curl", "curl", "the tests that speak HTTP/2 to the simulator"),
     ):
         yield _program(program, package, needed_for)
 
@@ -88,6 +88,15 @@ def _jars() -> Finding:
     return _attempt("Kinesis connector", state, (Exception,))
 
 
+def _reporter() -> Finding:
+    def state() -> str:
+        from floodmark.systems.flink.reporter import require_reporter
+
+        return f"compiled: {require_reporter().name}"
+
+    return _attempt("Flink's metrics reporter", state, (Exception,))
+
+
 def _attempt(subject: str, check: Callable[[], str], failures: tuple[type[Exception], ...]) -> Finding:
     try:
         return Finding(subject=subject, present=True, detail=check())
@@ -96,7 +105,7 @@ def _attempt(subject: str, check: Callable[[], str], failures: tuple[type[Except
         return Finding(subject=subject, present=False, detail=detail, mend=MEND_SETUP)
 
 
-def _folder() -> Finding:
+def _disk() -> Finding:
     free_bytes = shutil.disk_usage(paths.PROJECT).free
     return Finding(
         subject="disk",
@@ -118,7 +127,7 @@ def _memory() -> Finding:
 
 def _program(program: str, package: str, needed_for: str) -> Finding:
     found = shutil.which(program)
-    detail = str(Path(found)) if found else f"not found; needed for {needed_for} only"
+    detail = found or f"not found; needed for {needed_for} only"
     return Finding(
         subject=program,
         present=bool(found),

@@ -145,4 +145,5 @@ def test_doctor_names_what_mends_a_missing_connector(capsys: pytest.CaptureFixtu
     findings = {finding["subject"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert findings["Kinesis connector"]["present"] is False
     assert findings["Kinesis connector"]["mend"] == "make setup"
+    assert findings["Flink's metrics reporter"]["mend"] == "make setup"
     assert findings["Java"]["present"] is True

@@ -25,6 +25,10 @@ from floodmark.store import writing_to
 ROWS_PER_GROUP = 20_000
 """Rows held in memory before they go to the file: a megabyte or two."""
 
+RATE_LAG_MS = 500
+"""A rate, a share of time or a worst case that is sampled once a second speaks of the second before: on average, of
+half a second ago."""
+
 _STRINGS = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [

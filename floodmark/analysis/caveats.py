@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from floodmark.latency import PERCENTILES, samples_needed
 from floodmark.run import STAGES, CheckpointSummary, Latency, LatencySummary, Outputs, Records
-from floodmark.timeseries import TimeSeries
+from floodmark.timeseries import RATE_LAG_MS, TimeSeries
 
 MACHINE_BUSY_SHARE = 0.9
 STEAL_SHARE = 0.02
@@ -80,7 +83,7 @@ def _machine(evidence: Evidence) -> Iterator[str]:
     steal = _mean(evidence, "machine_steal_ratio")
     if steal is not None and steal > STEAL_SHARE:
         yield f"The host took away {steal:.0%} of the processors' time for somebody else."
-    hiccups = evidence.series.single("hiccup_max_ms").between(evidence.start_ms, evidence.end_ms).values
+    hiccups = _seen(evidence, "hiccup_max_ms")
     p99 = evidence.latency.end_to_end.p99
     if len(hiccups) and p99 is not None and float(hiccups.max()) > HICCUP_SHARE_OF_P99 * p99:
         yield (
@@ -96,5 +99,11 @@ def _sampling(evidence: Evidence) -> Iterator[str]:
 
 
 def _mean(evidence: Evidence, metric: str) -> float | None:
-    values = evidence.series.single(metric).between(evidence.start_ms, evidence.end_ms).values
+    values = _seen(evidence, metric)
     return float(values.mean()) if len(values) else None
+
+
+def _seen(evidence: Evidence, metric: str) -> npt.NDArray[np.float64]:
+    """The values of a metric that lags, while the load ran."""
+    series = evidence.series.single(metric)
+    return series.between(evidence.start_ms + RATE_LAG_MS, evidence.end_ms + RATE_LAG_MS).values

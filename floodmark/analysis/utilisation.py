@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from floodmark.bottleneck import Utilisation
-from floodmark.timeseries import TimeSeries
+from floodmark.timeseries import RATE_LAG_MS, TimeSeries
 
 MIB = 1024 * 1024
 
@@ -132,5 +132,6 @@ def _is_numbered(label: str, name: str) -> bool:
 
 
 def _means(series: TimeSeries, metric: str, start_ms: int, end_ms: int) -> dict[str, float]:
+    start_ms, end_ms = start_ms + RATE_LAG_MS, end_ms + RATE_LAG_MS
     inside = {label: one.between(start_ms, end_ms).values for label, one in series.labelled(metric).items()}
     return {label: float(np.mean(values)) for label, values in inside.items() if len(values)}

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from floodmark.latency import LatencyInterval, merge, samples_needed, summarise
-from floodmark.report.facts import RATE_LAG_MS, Checkpoint
+from floodmark.report.facts import Checkpoint
 from floodmark.run import Window
-from floodmark.timeseries import Series, TimeSeries
+from floodmark.timeseries import RATE_LAG_MS, Series, TimeSeries
 
 POINTS_MAX = 600
 """More could not be told apart on a screen."""

@@ -10,17 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from floodmark.analysis.utilisation import SHARD_WRITE_BYTES_PER_SECOND, SHARD_WRITE_RECORDS_PER_SECOND
 from floodmark.checkpoints import CheckpointRecord
 from floodmark.latency import LatencyInterval, merge, summarise
 from floodmark.run import STAGES, LatencySummary, Window
-from floodmark.timeseries import Series, TimeSeries
-
-SHARD_RECORDS_PER_SECOND = 1000
-SHARD_BYTES_PER_SECOND = 1024 * 1024
-"""What one shard takes in: 1,000 records and 1 MiB a second (Amazon Kinesis Data Streams, quotas and limits)."""
-
-RATE_LAG_MS = 500
-"""A rate that is sampled once a second speaks of the second before: on average, of half a second ago."""
+from floodmark.timeseries import RATE_LAG_MS, Series, TimeSeries
 
 Floats = npt.NDArray[np.float64]
 
@@ -128,10 +122,10 @@ def _shard_use(series: TimeSeries, label: str, shard: str, records: Floats, wind
     return ShardUse(
         shard=shard,
         records_per_second=float(records.mean()),
-        records_share=float(records.mean()) / SHARD_RECORDS_PER_SECOND,
-        records_share_peak=float(records.max()) / SHARD_RECORDS_PER_SECOND,
-        bytes_share=float(size.mean()) / SHARD_BYTES_PER_SECOND if len(size) else None,
-        bytes_share_peak=float(size.max()) / SHARD_BYTES_PER_SECOND if len(size) else None,
+        records_share=float(records.mean()) / SHARD_WRITE_RECORDS_PER_SECOND,
+        records_share_peak=float(records.max()) / SHARD_WRITE_RECORDS_PER_SECOND,
+        bytes_share=float(size.mean()) / SHARD_WRITE_BYTES_PER_SECOND if len(size) else None,
+        bytes_share_peak=float(size.max()) / SHARD_WRITE_BYTES_PER_SECOND if len(size) else None,
         throttled_records=float(throttled.sum()) if len(throttled) else None,
     )
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from floodmark.analysis.derived_series import ACCEPTED, OFFERED
+from floodmark.analysis.utilisation import SHARD_WRITE_RECORDS_PER_SECOND
 from floodmark.errors import ConfigurationError
 from floodmark.latency import PERCENTILES
 from floodmark.report import courses, facts, plots, plots_stages, wording
@@ -141,7 +142,7 @@ def throughput_section(files: RunFiles) -> Mapping[str, Any]:
     stream = input_stream(files)
     offered, accepted = (courses.course(files.series.single(metric), window) for metric in (OFFERED, ACCEPTED))
     shards = facts.by_shard(files.series, stream, window)
-    quota = float(files.run.shards * facts.SHARD_RECORDS_PER_SECOND)
+    quota = float(files.run.shards * SHARD_WRITE_RECORDS_PER_SECOND)
     target = files.run.rate_target_records_per_second
     seen = len(accepted.values) or len(offered.values)
     return {

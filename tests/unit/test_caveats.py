@@ -4,7 +4,7 @@ import pytest
 
 from floodmark.analysis.caveats import Evidence, find_caveats
 from floodmark.run import STAGES, CheckpointSummary, Latency, LatencySummary, Outputs, Records
-from floodmark.timeseries import Sample, TimeSeries
+from floodmark.timeseries import RATE_LAG_MS, Sample, TimeSeries
 
 GOOD = LatencySummary(count=20_000, p50=100, p90=200, p99=400, p99_9=500, max=600)
 FEW = LatencySummary(count=500, p50=100, p90=200, p99=None, p99_9=None, max=600)
@@ -18,7 +18,7 @@ def latency(**stages: LatencySummary) -> Latency:
 
 def caveats(*samples: tuple[str, str, float], **changes: Any) -> list[str]:
     series = TimeSeries.of(
-        Sample(time_ms=1_000 + n, metric=metric, label=label, value=value)
+        Sample(time_ms=1_000 + RATE_LAG_MS + n, metric=metric, label=label, value=value)
         for n, (metric, label, value) in enumerate(samples)
     )
     healthy: dict[str, Any] = {

@@ -2,12 +2,14 @@ import pytest
 
 from floodmark.analysis.utilisation import measure_utilisation
 from floodmark.bottleneck import Utilisation
-from floodmark.timeseries import Sample, TimeSeries
+from floodmark.timeseries import RATE_LAG_MS, Sample, TimeSeries
 
 
 def measured(*samples: tuple[int, str, str, float], cpu_count: int | None = 4) -> dict[str, Utilisation]:
+    """Samples by the moment of which they speak, which is before the one at which they were taken."""
     series = TimeSeries.of(
-        Sample(time_ms=time, metric=metric, label=label, value=value) for time, metric, label, value in samples
+        Sample(time_ms=time + RATE_LAG_MS, metric=metric, label=label, value=value)
+        for time, metric, label, value in samples
     )
     found = measure_utilisation(series, start_ms=1_000, end_ms=3_000, cpu_count=cpu_count)
     return {one.name: one for one in found}

@@ -34,5 +34,5 @@ format: setup  ## put the code into its form
 	@$(BIN)/ruff check --fix-only --quiet .
 
 clean:  ## stop the embedded system, remove what set-up and the tests made; runs/ stays
-	@! test -x $(BIN)/floodmark || $(BIN)/floodmark down
+	@-! test -x $(BIN)/floodmark || $(BIN)/floodmark down
 	@rm -rf .venv .floodmark .pytest_cache .mypy_cache .ruff_cache .hypothesis floodmark.egg-info

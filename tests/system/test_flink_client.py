@@ -69,5 +69,5 @@ def test_an_unknown_job_is_an_error(cluster: Cluster) -> None:
 
 
 def test_a_program_that_is_not_there_is_refused(cluster: Cluster, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="There is no job"):
+    with pytest.raises(ConfigurationError, match="there is no job"):
         cluster.submitter.submit(tmp_path / "none.py", [])

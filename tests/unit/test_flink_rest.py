@@ -141,7 +141,15 @@ def test_a_refusal_quotes_the_cause_and_not_the_stack(served: tuple[Canned, Rest
     canned, client = served
     trace = "org.apache.flink.runtime.rest.NotFoundException: Job was not found\n\tat x.Y.z(Y.java:1)\n"
     canned.tell(f"/jobs/{JOB}", {"errors": ["Not found", trace]}, status=404)
-    with pytest.raises(EnvironmentFailedError, match=r"\(404\): NotFoundException: Job was not found$"):
+    with pytest.raises(EnvironmentFailedError, match=r"\(404\): NotFoundException: Job was not found\n"):
+        client.job(JOB)
+
+
+@pytest.mark.parametrize("errors", [[], [""]])
+def test_a_refusal_without_a_reason_says_so(served: tuple[Canned, RestFlinkClient], errors: list[str]) -> None:
+    canned, client = served
+    canned.tell(f"/jobs/{JOB}", {"errors": errors}, status=500)
+    with pytest.raises(EnvironmentFailedError, match=r"\(500\): it gave no reason"):
         client.job(JOB)
 
 

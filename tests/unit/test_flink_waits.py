@@ -62,7 +62,7 @@ def test_a_job_that_fails_ends_the_wait_with_its_cause(job: Path) -> None:
     job_id = flink.submit(job, [])
     flink.submitted[job_id].state = "FAILED"
     flink.submitted[job_id].failure = "IOException: disk full"
-    with pytest.raises(EnvironmentFailedError, match="Job orders ended as FAILED: IOException: disk full"):
+    with pytest.raises(EnvironmentFailedError, match="the job orders ended as FAILED: IOException: disk full"):
         wait_until_running(flink, job_id, timeout_s=60, clock=ManualClock())
 
 
@@ -76,5 +76,5 @@ def test_a_job_that_keeps_restarting_is_named_with_its_cause(job: Path) -> None:
 
 
 def test_a_program_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="There is no job"):
+    with pytest.raises(ConfigurationError, match="there is no job"):
         FakeFlink().submit(tmp_path / "none.py", [])

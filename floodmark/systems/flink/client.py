@@ -159,14 +159,16 @@ def wait_until_running(
     def look() -> Job | None:
         job = client.job(job_id)
         if job.state in ENDED:
-            raise EnvironmentFailedError(f"Job {job.name} ended as {job.state}{_because(client, job_id)}")
+            raise EnvironmentFailedError(
+                f"the job {job.name} ended as {job.state}{_because(client, job_id)}", "look into the TaskManager's log"
+            )
         return job if job.is_running else None
 
     found = _wait_for(look, timeout_s=timeout_s, check=check, clock=clock)
     if found is None:
         job = client.job(job_id)
         raise EnvironmentFailedError(
-            f"Job {job.name} was {job.state} and not running as a whole after {timeout_s:g} s"
+            f"the job {job.name} was {job.state} and not running as a whole after {timeout_s:g} s"
             + _because(client, job_id),
             "look into the TaskManager's log, and whether the cluster has as many slots as the job's parallelism",
         )

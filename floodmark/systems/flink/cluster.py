@@ -130,9 +130,11 @@ class ClusterSettings:
 
     def __post_init__(self) -> None:
         if self.slots_per_task_manager < 1:
-            raise ConfigurationError(f"A TaskManager needs at least one slot, not {self.slots_per_task_manager}")
+            raise ConfigurationError(
+                f"a TaskManager needs at least one slot, not {self.slots_per_task_manager}", "ask for one or more"
+            )
         if not self.ports.task_manager_metrics:
-            raise ConfigurationError("A cluster needs at least one TaskManager, and a metrics port for it")
+            raise ConfigurationError("a cluster needs at least one TaskManager", "name a metrics port for it")
 
     @property
     def task_managers(self) -> int:
@@ -185,7 +187,9 @@ class FlinkCluster:
     def task_manager(self, number: int) -> ProcessSpec:
         """The process of one TaskManager; they are numbered from 1."""
         if not 1 <= number <= self.settings.task_managers:
-            raise ConfigurationError(f"There is no TaskManager {number} among {self.settings.task_managers}")
+            raise ConfigurationError(
+                f"there is no TaskManager {number} among {self.settings.task_managers}", "they are numbered from 1"
+            )
         entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
         memory = self.settings.task_manager_memory
         return self._process(_task_manager_name(number), entry, memory.java_options(), [])

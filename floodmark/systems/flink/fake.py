@@ -36,7 +36,7 @@ class FakeFlink:
     def submit(self, job: Path, options: Sequence[str]) -> str:
         self._require_answer()
         if not job.is_file():
-            raise ConfigurationError(f"There is no job {job}")
+            raise ConfigurationError(f"there is no job {job}", "name the file of a PyFlink program")
         wanted = dict(itertools.pairwise(options)).get("--parallelism", "1")
         job_id = f"{len(self.submitted) + 1:032x}"
         parallelism = int(wanted)

@@ -67,5 +67,5 @@ def _package(module: str, distribution: str) -> Path:
     """Where an installed package lies, found without importing it."""
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
-        raise MissingProgramError(f"The Python package {distribution} is not installed", "run `make setup`")
+        raise MissingProgramError(f"the Python package {distribution} is not installed", "run `make setup`")
     return Path(spec.submodule_search_locations[0])

@@ -17,6 +17,7 @@ TIMEOUT_S = 10.0
 _SHARES = ("busyTimeMsPerSecond", "backPressuredTimeMsPerSecond")
 _RECORDS_OUT = ".numRecordsOut"
 _METRIC_NAMES_A_REQUEST_MAX = 50
+_SAID_CHARACTERS_MAX = 200
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -95,7 +96,7 @@ class RestFlinkClient:
         try:
             return model.model_validate(answer)
         except ValidationError as error:
-            raise EnvironmentFailedError(f"{self._address}{path} does not speak as Flink 1.20 does: {error}") from error
+            raise _stranger(self._address + path, error) from error
 
     def _get(self, path: str, fields: dict[str, str] | None = None) -> Any:
         return self._request("GET", path, fields)
@@ -109,11 +110,21 @@ class RestFlinkClient:
                 f"Flink at {self._address} does not answer: {_reason(error)}", "check that the cluster runs"
             ) from error
         if answer.status >= 400:
-            raise EnvironmentFailedError(f"Flink refused {method} {path} ({answer.status}): {_complaint(answer.data)}")
+            raise EnvironmentFailedError(
+                f"Flink refused {method} {path} ({answer.status}): {_complaint(answer.data)}",
+                "the JobManager's log tells more",
+            )
         try:
             return json.loads(answer.data or b"{}")
         except ValueError as error:
-            raise EnvironmentFailedError(f"{url} does not speak as Flink does: {error}") from error
+            raise _stranger(url, error) from error
+
+
+def _stranger(url: str, error: ValueError) -> EnvironmentFailedError:
+    said = " ".join(str(error).split())[:_SAID_CHARACTERS_MAX]
+    return EnvironmentFailedError(
+        f"{url} does not speak as Flink 1.20 does: {said}", "check what listens there; Flink's own address is needed"
+    )
 
 
 def _ratio(figure: dict[str, Any] | None) -> float | None:
@@ -131,6 +142,6 @@ def _complaint(body: bytes) -> str:
     try:
         errors = json.loads(body)["errors"]
     except (ValueError, KeyError, TypeError):
-        return body.decode(errors="replace")[:200]
+        return body.decode(errors="replace")[:_SAID_CHARACTERS_MAX]
     text = "\n".join(str(error) for error in errors)
-    return root_cause(text) or text.splitlines()[0][:200]
+    return root_cause(text) or (text.splitlines() or ["it gave no reason"])[0][:_SAID_CHARACTERS_MAX]

@@ -39,7 +39,7 @@ class FlinkRun:
 
     def submit(self, job: Path, options: Sequence[str]) -> str:
         if not job.is_file():
-            raise ConfigurationError(f"There is no job {job}")
+            raise ConfigurationError(f"there is no job {job}", "name the file of a PyFlink program")
         spec = self._process(job, options)
         start_bytes = spec.log.stat().st_size if spec.log.exists() else 0
         with OwnedProcess(spec) as process:

@@ -43,7 +43,11 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Final outcomes, one row a record, columns of equal length."""
+    """Final outcomes, one row a record, columns of equal length. Stamps are epoch nanoseconds.
+
+    `acknowledged_ns` is 0 for a record whose acceptance no answer confirmed. `throttled` counts throttling answers.
+    `shard` points into `shards`, −1 for none; `sequence` is empty for none.
+    """
 
     index: npt.NDArray[np.int64]
     acknowledged_ns: npt.NDArray[np.int64]
@@ -52,6 +56,9 @@ class Rows:
     shard: npt.NDArray[np.int16]
     sequence: npt.NDArray[np.bytes_]
     shards: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.index)
 
     def count(self, outcome: Outcome) -> int:
         """How many rows have that outcome."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from floodmark.errors import EnvironmentFailedError
 from floodmark.ledger import blocks
 from floodmark.ledger.blocks import Block, Kind, ledger_path, read_blocks
-from floodmark.ledger.columns import SEQUENCE_TYPE, Outcome, decode
+from floodmark.ledger.columns import SEQUENCE_TYPE, Outcome, Rows, decode
 from floodmark.ledger.manifest import Manifest, read_manifests
 from floodmark.schedule import PiecewiseLinearProfile
 
@@ -22,26 +22,15 @@ _PENDING = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entries:
-    """Records in the order of their index, one row each, columns of equal length. Stamps are epoch nanoseconds.
+class Entries(Rows):
+    """Records in the order of their index: their outcomes, when they were due and when they were first sent.
 
-    Indices are consecutive, unless a killed producer left out a few that it had not come to send.
-    `sent_ns` is 0 for a record that was never sent, `acknowledged_ns` for one whose acceptance no answer confirmed.
-    `throttled` counts throttling answers. `shard` points into `shards`, −1 for none; `sequence` is empty for none.
+    Indices are consecutive, unless a killed producer left out a few that it had not come to send. `sent_ns` is 0 for a
+    record that was never sent.
     """
 
-    index: npt.NDArray[np.int64]
     intended_ns: npt.NDArray[np.int64]
     sent_ns: npt.NDArray[np.int64]
-    acknowledged_ns: npt.NDArray[np.int64]
-    outcome: npt.NDArray[np.uint8]
-    throttled: npt.NDArray[np.uint16]
-    shard: npt.NDArray[np.int16]
-    sequence: npt.NDArray[np.bytes_]
-    shards: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.index)
 
 
 def read_entries(directory: Path) -> Iterator[Entries]:

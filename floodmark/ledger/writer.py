@@ -147,9 +147,8 @@ class LedgerWriter:
                 raise EnvironmentFailedError(f"{self._path} is closed", "this is a mistake in floodmark: please report")
             try:
                 with writing_to(self._path):
-                    written = os.write(self._file, data)
-                    if written != len(data):  # the disk is all but full: the next write says so
-                        os.write(self._file, data[written:])
+                    while data:  # one that is written in part is torn: the next must not begin behind it
+                        data = data[os.write(self._file, data) :]
             except EnvironmentFailedError:
                 self._shut()
                 raise

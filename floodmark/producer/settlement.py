@@ -1,8 +1,9 @@
 """What becomes of each record after a call: accepted, tried again, or given up; counted, and noted in the ledger."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ParamSpec
 
 from floodmark.errors import EnvironmentFailedError
 from floodmark.ledger import LedgerWriter, Outcome
@@ -14,6 +15,8 @@ from floodmark.schedule import NANOSECONDS_PER_SECOND
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 _DOUBLINGS_MAX = 16
+
+Arguments = ParamSpec("Arguments")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +88,7 @@ class Settlement:
     def miss(self, first_index: int, count: int) -> None:
         """These were never sent."""
         self._count(missed=count)
-        if not self.ledger_error:
-            try:
-                self._ledger.missed(first_index, count)
-            except EnvironmentFailedError as error:
-                self.ledger_error = error
+        self._note(self._ledger.missed, first_index, count)
 
     def _settle_each(self, batch: Batch, answer: Answer, now_ns: int, result: CallResult) -> CallResult:
         accepted = [at for at in range(len(batch)) if at not in answer.errors]
@@ -115,6 +114,7 @@ class Settlement:
             sure = [at for at in accepted if at not in doubtful]
         for outcome, places in ((Outcome.ACCEPTED, sure), (Outcome.UNKNOWN, unsure)):
             self._note(
+                self._ledger.settle,
                 outcome,
                 [batch.index(at) for at in places],
                 [batch.throttled(at) for at in places],
@@ -164,28 +164,19 @@ class Settlement:
     def _conclude(self, outcome: Outcome, records: Sequence[Retry]) -> None:
         """Settle records that have no known place in the stream."""
         self._count(**{outcome.name.lower(): len(records)})
-        self._note(outcome, [one.index for one in records], [one.throttled for one in records])
+        indices, throttled = [one.index for one in records], [one.throttled for one in records]
+        self._note(self._ledger.settle, outcome, indices, throttled)
 
     def _count(self, **more: int) -> None:
         grown = {name: getattr(self.totals, name) + count for name, count in more.items() if count}
         if grown:
             self.totals = replace(self.totals, **grown)
 
-    def _note(
-        self,
-        outcome: Outcome,
-        indices: Sequence[int],
-        throttled: Sequence[int],
-        *,
-        acknowledged_ns: int = 0,
-        shards: Sequence[str] = (),
-        sequences: Sequence[str] = (),
-    ) -> None:
-        if not indices or self.ledger_error:
+    def _note(self, write: Callable[Arguments, None], *args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        """Write to the ledger, as long as it takes anything."""
+        if self.ledger_error:
             return
         try:
-            self._ledger.settle(
-                outcome, indices, throttled, acknowledged_ns=acknowledged_ns, shards=shards, sequences=sequences
-            )
+            write(*args, **kwargs)
         except EnvironmentFailedError as error:
             self.ledger_error = error

@@ -331,3 +331,13 @@ def test_reading_and_following_while_somebody_writes(tmp_path: Path) -> None:
     seen.append(follower.poll().accepted)
     assert seen == sorted(seen)
     assert seen[-1] == 200
+
+
+def test_what_the_disk_takes_in_parts_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:5]))
+    writer = LedgerWriter(tmp_path, manifest())
+    writer.intend(0, 3, START_NS)
+    accept(writer, 0, 1, 2)
+    writer.close(now_ns=1)
+    assert list(read(tmp_path).outcome) == [Outcome.ACCEPTED] * 3

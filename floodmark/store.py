@@ -30,6 +30,7 @@ LATENCY = "latency.hdr"
 CHECKPOINTS = "checkpoints.json"
 OUTPUTS = "outputs.parquet"
 NOTES = "notes.json"
+EXAMPLES = "examples.json"
 LEDGER = "ledger"
 REPORT = "report.html"
 

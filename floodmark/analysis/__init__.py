@@ -1,5 +1,5 @@
 """From the files of a run to its result: a pure function, so it can be repeated at any time with the same outcome."""
 
-from floodmark.analysis.analysis import EXAMPLES, analyse
+from floodmark.analysis.analysis import analyse
 
-__all__ = ["EXAMPLES", "analyse"]
+__all__ = ["analyse"]

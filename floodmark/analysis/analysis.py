@@ -30,9 +30,6 @@ from floodmark.slo import Slo, evaluate, parse_slo
 from floodmark.timeseries import Sample, TimeSeries
 from floodmark.verdict import Measurement, judge
 
-EXAMPLES = "examples.json"
-"""The first few outputs that were lost, doubled or unexpected, for the report."""
-
 CLOCK_TOLERANCE_MS = {"simulator": 0, "emulator": 0, "aws": 1000}
 """How far the service's clock may be from the generator's: on one machine there is only one."""
 
@@ -111,7 +108,7 @@ def analyse(run_directory: Path) -> Run:
     inputs = _collect(run_directory)
     findings = _compare(inputs)
     findings.latency.write(run_directory / store.LATENCY)
-    store.write_json(run_directory / EXAMPLES, findings.examples)
+    store.write_json(run_directory / store.EXAMPLES, findings.examples)
     replace_derived(run_directory / store.TIME_SERIES, list(_derived(inputs, findings)))
     run = _judge(inputs, findings)
     store.write_run(run_directory, run)

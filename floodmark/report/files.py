@@ -16,10 +16,9 @@ from floodmark.reconcile import Examples
 from floodmark.run import Run
 from floodmark.timeseries import TimeSeries
 
-EXAMPLES = "examples.json"
-"""The first few outputs that were lost, duplicated or unexpected. Need not be there."""
+_OPTIONAL = (store.EXAMPLES,)
+"""Need not be there: they explain a result, and are no part of it."""
 
-_OPTIONAL = (EXAMPLES,)
 _Content = TypeVar("_Content")
 _Document = TypeVar("_Document", bound=BaseModel)
 
@@ -83,7 +82,7 @@ class RunFiles:
             series=attempt(store.TIME_SERIES, TimeSeries.read) or TimeSeries(),
             intervals=tuple(attempt(store.LATENCY, read_log) or ()),
             checkpoints=tuple(checkpoints.checkpoints if checkpoints else ()),
-            examples=attempt(EXAMPLES, _document(Examples)) or Examples(),
+            examples=attempt(store.EXAMPLES, _document(Examples)) or Examples(),
             missing=missing,
         )
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
+from floodmark.latency import SAMPLES_BEYOND_MIN
 from floodmark.report.canvas import INK, MUTED, STAGE_COLOURS, axes, draw, label_ends, scale_up
 from floodmark.run import Latency
 
@@ -21,8 +22,6 @@ STAGE_NAMES = {
 }
 PARTS = ("schedule", "ingest", "process")
 """The stages whose sum is the end-to-end latency of each record."""
-
-SAMPLES_BEYOND_MIN = 10
 
 
 def plot_distribution(histograms: Mapping[str, Any]) -> Markup:

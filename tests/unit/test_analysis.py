@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from floodmark import store
-from floodmark.analysis import EXAMPLES, analyse
+from floodmark.analysis import analyse
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from floodmark.latency import merge, read_log
 from floodmark.ledger import LedgerWriter, Manifest, Outcome, Standing
@@ -286,7 +286,7 @@ def test_wrong_outputs_fail_the_run_and_are_named(
     run = analyse(tmp_path)
     assert run.verdict == "FAIL"
     assert (run.outputs.lost, run.outputs.duplicated, run.outputs.unexpected) == (lost, duplicated, unexpected)
-    examples = store.read_json(tmp_path / EXAMPLES)
+    examples = store.read_json(tmp_path / store.EXAMPLES)
     assert {kind: len(examples[kind]) for kind in examples} == {
         "lost": lost,
         "duplicated": duplicated,

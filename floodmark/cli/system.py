@@ -64,9 +64,10 @@ def down() -> None:
     if state is None:
         click.echo("the embedded system is not up", err=True)
         return
+    running = state.running()
     state.stop()
     forget(paths.system())
-    click.echo(f"stopped {', '.join(record.name for record in state.processes)}", err=True)
+    click.echo(f"stopped {', '.join(running)}" if running else "everything had ended already", err=True)
 
 
 def _require_up(state: SystemState | None) -> SystemState:
@@ -98,6 +99,7 @@ def _table(state: SystemState) -> Table:
             str(record.process.pid),
             str(record.log),
         )
-    table.caption = f"Kinesis {state.kinesis_endpoint} · Flink {state.flink_address} · {state.slots} slots"
+    kinesis = state.kinesis_endpoint or "is starting, or its start was cut off"
+    table.caption = f"Kinesis {kinesis} · Flink {state.flink_address} · {state.slots} slots"
     table.caption_justify = "left"
     return table

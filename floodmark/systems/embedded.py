@@ -74,6 +74,15 @@ class SystemState(BaseModel):
     metrics_addresses: Mapping[str, str]
     processes: tuple[ProcessRecord, ...] = ()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the start has come to its end; before, nobody knows yet where the simulator answers."""
+        return bool(self.kinesis_endpoint)
+
+    def running(self) -> list[str]:
+        """Names of processes that run."""
+        return [record.name for record in self.processes if record.is_running()]
+
     def missing(self) -> list[str]:
         """Names of processes that have ended."""
         return [record.name for record in self.processes if not record.is_running()]

@@ -99,6 +99,11 @@ def borrowed_system(config: TrialConfig) -> Iterator[SystemState | None]:
     if running is None or running.missing():
         yield None
         return
+    if not running.is_complete:
+        raise EnvironmentFailedError(
+            "the embedded system is still starting, or its start was cut off",
+            "wait for `floodmark up`; if it has been killed, `floodmark down` clears what it left",
+        )
     if running.slots < config.parallelism:
         raise ConfigurationError(
             f"the embedded system is up with {running.slots} task slots, and parallelism is {config.parallelism}",

@@ -140,6 +140,23 @@ def test_a_damaged_record_of_a_system_is_no_traceback(home: Path, capsys: pytest
     assert "is damaged" in capsys.readouterr().err
 
 
+def test_down_claims_to_have_stopped_only_what_ran(capsys: pytest.CaptureFixture[str]) -> None:
+    gone = {"pid": os.getpid(), "started_s": 0.0}
+    part = {"name": "simulator", "process": gone, "leash": gone, "log": "/nowhere/log"}
+    state = {
+        "folder": str(paths.system()),
+        "kinesis_endpoint": "http://127.0.0.1:1",
+        "flink_address": "http://127.0.0.1:2",
+        "slots": 4,
+        "metrics_addresses": {},
+        "processes": [part],
+    }
+    paths.system().mkdir(parents=True)
+    (paths.system() / "system.json").write_text(json.dumps(state))
+    assert run_command_line(["down"]) == 0
+    assert "everything had ended already" in capsys.readouterr().err
+
+
 def test_doctor_names_what_mends_a_missing_connector(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["doctor", "--json"]) == 4
     findings = {finding["subject"]: finding for finding in json.loads(capsys.readouterr().out)}

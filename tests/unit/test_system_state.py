@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from floodmark.config import TrialConfig
 from floodmark.errors import ConfigurationError, EnvironmentFailedError, ProcessFailedError
 from floodmark.systems import embedded
 from floodmark.systems.embedded import BrokenPartError, EmbeddedSystem, SystemSettings, SystemState
 from floodmark.systems.ports import free_ports
 from floodmark.systems.process import OwnedProcess, ProcessIdentity, ProcessRecord, ProcessSpec
+from floodmark.trial import trial
 
 STACK_TRACE = """\
 org.apache.flink.util.FlinkException: Could not create the component.
@@ -41,6 +43,16 @@ def test_a_part_that_has_ended_is_named(state: SystemState) -> None:
     gone = record.model_copy(update={"process": ProcessIdentity(pid=os.getpid(), started_s=0)})
     with pytest.raises(BrokenPartError, match="simulator ended by itself"):
         state.model_copy(update={"processes": (gone,)}).check()
+
+
+def test_a_system_that_is_still_starting_is_not_borrowed(state: SystemState, monkeypatch: pytest.MonkeyPatch) -> None:
+    starting = state.model_copy(update={"kinesis_endpoint": ""})
+    monkeypatch.setattr(trial, "read_state", lambda folder: starting)
+    with (
+        pytest.raises(EnvironmentFailedError, match="still starting"),
+        trial.borrowed_system(TrialConfig(scenario="abnormal-orders")),
+    ):
+        pass
 
 
 def test_one_run_at_a_time_has_a_system(state: SystemState) -> None:

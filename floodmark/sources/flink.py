@@ -32,7 +32,7 @@ class FlinkSource:
     | `flink_backpressured_ratio` | vertex | of the subtask held up most |
     | `flink_idle_ratio` | vertex | of the least idle subtask; missing where the busy ratio is |
     | `flink_records_in_per_second` | operator | over all subtasks; operators, since a chained vertex counts nothing |
-    | `flink_source_millis_behind_latest_ms` | stream/shard | how far behind the service says the source is |
+    | `flink_source_behind_latest_ms` | stream/shard | how far behind the service says the source is |
     | `flink_restarts` | | since the job began |
     | `jvm_heap_bytes`, `jvm_gc_ratio` | name | heap in use; share of the time spent collecting garbage |
 
@@ -70,7 +70,7 @@ class FlinkSource:
         for shard, behind_ms in _grouped(found[_BEHIND], _shard).items():
             known_ms = [ms for ms in behind_ms if ms >= 0]  # −1 until the first answer
             if known_ms:
-                yield "flink_source_millis_behind_latest_ms", shard, max(known_ms)
+                yield "flink_source_behind_latest_ms", shard, max(known_ms)
 
 
 def _vertices(found: dict[str, list[Figure]]) -> Iterable[tuple[str, str, float]]:

@@ -230,7 +230,7 @@ def test_flinks_own_exposition_is_understood() -> None:
     for metric in ("flink_busy_ratio", "flink_idle_ratio"):
         assert {label for name, label in found if name == metric} == {"alerts_5_:_Writer", "dead_letters_7_:_Writer"}
     for shard in range(3):
-        assert found["flink_source_millis_behind_latest_ms", f"order_stream/shardId_{shard:012d}"] == 0.0
+        assert found["flink_source_behind_latest_ms", f"order_stream/shardId_{shard:012d}"] == 0.0
     assert found["jvm_heap_bytes", "taskmanager"] > 50_000_000
     assert found["jvm_gc_ratio", "taskmanager"] == 0.0
     assert {label for metric, label in found if metric == "flink_records_in_per_second"} >= {
@@ -272,13 +272,13 @@ def test_subtasks_are_put_together_as_the_table_says() -> None:
     )
     source = FlinkSource(name="taskmanager", endpoint=NOWHERE, fetch=lambda: next(texts))
     first = by_key(source.sample(1000))
-    assert ("flink_source_millis_behind_latest_ms", "order_stream/shardId_000000000000") not in first
+    assert ("flink_source_behind_latest_ms", "order_stream/shardId_000000000000") not in first
     assert first["flink_busy_ratio", "Calc_2_"] == 0.6
     assert by_key(source.sample(3000)) == {
         ("flink_busy_ratio", "Calc_2_"): 0.65,
         ("flink_idle_ratio", "Calc_2_"): 0.6,
         ("flink_backpressured_ratio", "Calc_2_"): 0.05,
         ("flink_records_in_per_second", "Calc_2_"): 600.0,
-        ("flink_source_millis_behind_latest_ms", "order_stream/shardId_000000000000"): 1200.0,
+        ("flink_source_behind_latest_ms", "order_stream/shardId_000000000000"): 1200.0,
         ("jvm_gc_ratio", "taskmanager"): 0.05,
     }

@@ -8,62 +8,25 @@ pieces, so that memory does not grow with the run.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from floodmark.latency import LatencyRecorder
+from floodmark.ledger import Entries, Outcome
 from floodmark.oracle import ANY_NUMBER, AcceptedRecords
 from floodmark.run import Records
+from simulators.traffic import Traffic
 
 ROWS_A_PIECE_MAX = 50_000
 GAP_BRIDGED_MAX = 16
 """Making so many records too many is cheaper than beginning a new stretch."""
 
-ACCEPTED, FAILED, UNKNOWN, MISSED = 1, 2, 3, 4
-"""How a record ended: the codes of the ledger's column `outcome`."""
-
 _NS_PER_MS = 1_000_000
 _MS_PER_SECOND = 1000
 
 Column = npt.NDArray[np.int64]
-
-
-class MadeRecords(Protocol):
-    """What a traffic series makes."""
-
-    @property
-    def values(self) -> list[bytes]: ...
-
-
-class SeededTraffic(Protocol):
-    """A traffic series that gives the same record for the same index and event time."""
-
-    def records(self, first_index: int, event_times_ms: Column) -> MadeRecords: ...
-
-
-class LedgerRows(Protocol):
-    """A stretch of the ledger, one entry a record; stamps are epoch nanoseconds, `sent_ns` that of the first try.
-
-    `shard` is negative for a record that the service never acknowledged. One that it did acknowledge is UNKNOWN all
-    the same if an earlier try was not answered, because it may be there twice.
-    """
-
-    @property
-    def index(self) -> npt.NDArray[Any]: ...
-    @property
-    def intended_ns(self) -> npt.NDArray[Any]: ...
-    @property
-    def sent_ns(self) -> npt.NDArray[Any]: ...
-    @property
-    def acknowledged_ns(self) -> npt.NDArray[Any]: ...
-    @property
-    def outcome(self) -> npt.NDArray[Any]: ...
-    @property
-    def throttled(self) -> npt.NDArray[Any]: ...
-    @property
-    def shard(self) -> npt.NDArray[Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +72,7 @@ class Accounting:
     """What the ledger says about a run, piece by piece: `take` every stretch, then read the results."""
 
     window: LoadWindow
-    traffic: SeededTraffic
+    traffic: Traffic
     latency: LatencyRecorder
     offered: SecondCounter = field(init=False)
     accepted: SecondCounter = field(init=False)
@@ -121,19 +84,19 @@ class Accounting:
     def __post_init__(self) -> None:
         self.offered, self.accepted, self.throttled = (SecondCounter(self.window.start_ms) for _ in range(3))
 
-    def take(self, rows: LedgerRows) -> Iterator[AcceptedRecords]:
+    def take(self, rows: Entries) -> Iterator[AcceptedRecords]:
         """Go through one stretch of the ledger; yields the records that are, or may be, in the stream."""
         for start in range(0, len(rows.index), ROWS_A_PIECE_MAX):
             yield from self._take_piece(rows, slice(start, start + ROWS_A_PIECE_MAX))
 
-    def _take_piece(self, rows: LedgerRows, piece: slice) -> Iterator[AcceptedRecords]:
+    def _take_piece(self, rows: Entries, piece: slice) -> Iterator[AcceptedRecords]:
         outcome = rows.outcome[piece]
         intended_ms = _milliseconds(rows.intended_ns[piece])
         self._count(outcome, intended_ms, rows.throttled[piece].astype(np.int64))
-        there = np.isin(outcome, (ACCEPTED, UNKNOWN))
+        there = np.isin(outcome, (Outcome.ACCEPTED, Outcome.UNKNOWN))
         if not there.any():
             return
-        is_certain = outcome[there] == ACCEPTED
+        is_certain = outcome[there] == Outcome.ACCEPTED
         due_ms = intended_ms[there]
         sent_ms = _milliseconds(rows.sent_ns[piece][there])
         acknowledged_ms = _milliseconds(rows.acknowledged_ns[piece][there])
@@ -154,7 +117,7 @@ class Accounting:
             self._outcomes[int(code)] = self._outcomes.get(int(code), 0) + int(count)
         self._throttled += int(throttled.sum())
         self.offered.add(intended_ms)
-        self.accepted.add(intended_ms[outcome == ACCEPTED])
+        self.accepted.add(intended_ms[outcome == Outcome.ACCEPTED])
         self.throttled.add(intended_ms, throttled)
 
     def _measure(self, due_ms: Column, sent_ms: Column, acknowledged_ms: Column) -> None:
@@ -168,11 +131,11 @@ class Accounting:
         """The counts of all that was due, warm-up included."""
         return Records(
             offered=sum(self._outcomes.values()),
-            accepted=self._outcomes.get(ACCEPTED, 0),
+            accepted=self._outcomes.get(Outcome.ACCEPTED, 0),
             throttled=self._throttled,
-            failed=self._outcomes.get(FAILED, 0),
-            unknown=self._outcomes.get(UNKNOWN, 0),
-            missed=self._outcomes.get(MISSED, 0),
+            failed=self._outcomes.get(Outcome.FAILED, 0),
+            unknown=self._outcomes.get(Outcome.UNKNOWN, 0),
+            missed=self._outcomes.get(Outcome.MISSED, 0),
         )
 
     @property
@@ -185,7 +148,7 @@ class Accounting:
         return self.accepted_in_window * _MS_PER_SECOND / length_ms if length_ms > 0 else None
 
 
-def make_again(traffic: SeededTraffic, indices: Column, event_times_ms: Column) -> list[bytes]:
+def make_again(traffic: Traffic, indices: Column, event_times_ms: Column) -> list[bytes]:
     """The values of the records with these indices and event times, in their order; an index may stand there twice."""
     unique, first, inverse = np.unique(indices, return_index=True, return_inverse=True)
     times_ms = event_times_ms[first]
@@ -201,7 +164,7 @@ def _stretches(sorted_indices: Column) -> Iterable[slice]:
     return [slice(start, end) for start, end in pairwise(borders) if end > start]
 
 
-def _make_stretch(traffic: SeededTraffic, indices: Column, times_ms: Column) -> list[bytes]:
+def _make_stretch(traffic: Traffic, indices: Column, times_ms: Column) -> list[bytes]:
     """Records of one stretch; those in the gaps are made, with their neighbour's time, and thrown away."""
     every = np.arange(indices[0], indices[-1] + 1)
     nearest = np.searchsorted(indices, every, side="right") - 1

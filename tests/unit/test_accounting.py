@@ -1,21 +1,14 @@
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from floodmark.analysis.accounting import (
-    ACCEPTED,
-    FAILED,
-    MISSED,
-    UNKNOWN,
-    Accounting,
-    LoadWindow,
-    SecondCounter,
-    make_again,
-)
+from floodmark.analysis.accounting import Accounting, LoadWindow, SecondCounter, make_again
 from floodmark.latency import LatencyRecorder
+from floodmark.ledger import Entries, Outcome
 from floodmark.oracle import ANY_NUMBER, AcceptedRecords
+from simulators.traffic import RecordBatch
+
+ACCEPTED, FAILED, UNKNOWN, MISSED = Outcome
 
 Column = npt.NDArray[np.int64]
 START_MS = 1_700_000_000_400
@@ -24,39 +17,24 @@ WINDOW = LoadWindow(
 )
 
 
-@dataclass
-class Made:
-    values: list[bytes]
-
-
 class CountingTraffic:
     """A record tells its index and event time; every stretch that was made is remembered."""
 
     def __init__(self) -> None:
         self.made: list[tuple[int, int]] = []
 
-    def records(self, first_index: int, event_times_ms: Column) -> Made:
+    def records(self, first_index: int, event_times_ms: Column) -> RecordBatch:
         self.made.append((first_index, len(event_times_ms)))
-        return Made([b"%d@%d" % (first_index + n, time) for n, time in enumerate(event_times_ms.tolist())])
+        values = [b"%d@%d" % (first_index + n, time) for n, time in enumerate(event_times_ms.tolist())]
+        return RecordBatch(keys=[], values=values)
 
 
-@dataclass(kw_only=True)
-class Rows:
-    index: Column
-    intended_ns: Column
-    sent_ns: Column
-    acknowledged_ns: Column
-    outcome: npt.NDArray[np.uint8]
-    throttled: npt.NDArray[np.uint16]
-    shard: npt.NDArray[np.int16]
-
-
-def rows(*entries: tuple[int, int, int, int, int, int]) -> Rows:
+def rows(*entries: tuple[int, int, int, int, int, int]) -> Entries:
     """(index, due after the start in µs, sent after that in µs, acknowledged after that in µs, outcome, throttled)."""
     table = np.array(entries, np.int64).reshape(-1, 6)
     intended_ns = START_MS * 1_000_000 + table[:, 1] * 1000
     sent_ns = intended_ns + table[:, 2] * 1000
-    return Rows(
+    return Entries(
         index=table[:, 0],
         intended_ns=intended_ns,
         sent_ns=sent_ns,
@@ -64,10 +42,12 @@ def rows(*entries: tuple[int, int, int, int, int, int]) -> Rows:
         outcome=table[:, 4].astype(np.uint8),
         throttled=table[:, 5].astype(np.uint16),
         shard=np.where(table[:, 4] == ACCEPTED, 0, -1).astype(np.int16),
+        sequence=np.zeros(len(table), "S56"),
+        shards=("shard-a",),
     )
 
 
-def account(*stretches: Rows) -> tuple[Accounting, list[AcceptedRecords]]:
+def account(*stretches: Entries) -> tuple[Accounting, list[AcceptedRecords]]:
     accounting = Accounting(window=WINDOW, traffic=CountingTraffic(), latency=LatencyRecorder(WINDOW.load_start_ms))
     return accounting, [records for stretch in stretches for records in accounting.take(stretch)]
 

@@ -22,11 +22,14 @@ class CpuTimes(NamedTuple):
 
 
 def read_cpu_times() -> CpuTimes:
-    """What the kernel has counted. Guests' time is left out of the sum: it is in that of the user already."""
-    times = psutil.cpu_times()
-    idle_s = times.idle + times.iowait
-    busy_s = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
-    return CpuTimes(total_s=idle_s + busy_s, idle_s=idle_s, steal_s=times.steal)
+    """What the kernel has counted; kinds that it does not tell apart are in the others.
+
+    Guests' time is left out of the sum: it is in that of the user already.
+    """
+    times = psutil.cpu_times()._asdict()
+    idle_s = sum(times.get(kind, 0.0) for kind in ("idle", "iowait"))
+    busy_s = sum(times.get(kind, 0.0) for kind in ("user", "nice", "system", "irq", "softirq", "steal"))
+    return CpuTimes(total_s=idle_s + busy_s, idle_s=idle_s, steal_s=times.get("steal", 0.0))
 
 
 @dataclass(kw_only=True)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import namedtuple
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -105,6 +106,12 @@ def test_the_kernels_counters_grow() -> None:
     assert before.total_s > before.idle_s > 0
     time.sleep(0.05)
     assert read_cpu_times().total_s > before.total_s
+
+
+def test_kinds_of_time_that_a_system_does_not_tell_apart_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = namedtuple("few", ["user", "nice", "system", "idle"])
+    monkeypatch.setattr(psutil, "cpu_times", lambda: few(1.0, 2.0, 3.0, 4.0))
+    assert read_cpu_times() == CpuTimes(total_s=10.0, idle_s=4.0, steal_s=0.0)
 
 
 def test_a_hiccup_is_how_late_the_sleeper_woke() -> None:

@@ -33,7 +33,7 @@ _GOODS = (
     *("household", "baby care", "car parts", "musical instruments", "health"),
 )
 
-_Text = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^,\x00-\x1f\x7f]+$")]
+_Text = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^,\x00-\x1f\x7f-\x9f]+$")]
 
 
 class OrderTrafficOptions(BaseModel):

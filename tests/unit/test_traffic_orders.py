@@ -37,6 +37,12 @@ def many() -> list[tuple[float, str, str]]:
     return [(float(one[1]), one[2].decode(), one[4].decode()) for one in found if one]
 
 
+@pytest.mark.parametrize("region", ["", "a,b", "a\n", "a\x7f", "a\x85", "a" * 129])
+def test_a_pool_holds_nothing_that_the_grammar_refuses(region: str) -> None:
+    with pytest.raises(ValidationError):
+        OrderTrafficOptions(seed=1, run_token="t", abnormal_share=0, regions=(region,), categories=("toys",))
+
+
 def test_every_order_obeys_the_grammar(many: list[tuple[float, str, str]]) -> None:
     assert len(many) == 100_000
 

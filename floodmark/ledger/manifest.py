@@ -39,36 +39,6 @@ class Manifest(BaseModel):
         """When the schedule ends."""
         return self.start_ns + self.profile.end_ns
 
-    @property
-    def warm_up_s(self) -> float:
-        """How long the load ran before the measured window."""
-        return self.profile.warm_up_s
-
-    @property
-    def duration_s(self) -> float:
-        """The length of the measured window."""
-        return self.profile.duration_s
-
-    @property
-    def seed(self) -> int:
-        """The seed of the records."""
-        return self.traffic_options.seed
-
-    @property
-    def run_token(self) -> str:
-        """What keeps the ids of this load apart from those of others."""
-        return self.traffic_options.run_token
-
-    @property
-    def abnormal_share(self) -> float:
-        """The share of the orders with an amount above 10,000."""
-        return self.traffic_options.abnormal_share
-
-    @property
-    def rate_records_per_second(self) -> float:
-        """The rate that was asked for."""
-        return self.profile.rate_records_per_second
-
     def traffic(self) -> Traffic:
         """The series of records that was offered."""
         return self.traffic_options.build()

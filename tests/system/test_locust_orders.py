@@ -143,7 +143,7 @@ class Load:
         manifest = read_manifest(ledger or self.ledger)
         stored: dict[str, list[tuple[str, StoredRecord]]] = {}
         for shard, record in self.service.records(self.stream):
-            if record.partition_key.startswith(manifest.run_token + "-"):
+            if record.partition_key.startswith(manifest.traffic_options.run_token + "-"):
                 stored.setdefault(record.partition_key, []).append((shard, record))
         counted: Counter[Outcome] = Counter()
         traffic = manifest.traffic()

@@ -5,6 +5,7 @@ module travels with them, so it imports nothing but the standard library and PyF
 """
 
 import argparse
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -27,7 +28,6 @@ _CHECKPOINT_MODES = {
     "at-least-once": {"execution.checkpointing.mode": "AT_LEAST_ONCE"},
     "unaligned": {"execution.checkpointing.mode": "EXACTLY_ONCE", "execution.checkpointing.unaligned.enabled": "true"},
 }
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MADE_UP_CREDENTIALS = {
     # The connector wants credentials, and on this machine's own stand-in for the service nobody has, or checks, any.
     # Everywhere else they come from the standard AWS chain.
@@ -161,9 +161,17 @@ def _connection(stream: str, options: JobOptions) -> dict[str, str]:
     connection = {"connector": "kinesis", "stream": stream, "aws.region": options.region}
     if options.endpoint:
         connection["aws.endpoint"] = options.endpoint
-    if options.endpoint and urlsplit(options.endpoint).hostname in _LOOPBACK:
+    if options.endpoint and _is_loopback(options.endpoint):
         connection |= _MADE_UP_CREDENTIALS
     return connection
+
+
+def _is_loopback(endpoint: str) -> bool:
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _start_position(start: str) -> dict[str, str]:

@@ -136,6 +136,7 @@ def test_source_options_reach_the_connector(kinesis_tables: ModuleType, argument
         ("http://10.0.0.7:4567", False),
         ("http://127.0.0.1.example.org:4567", False),
         ("http://127.0.0.1:4567", True),
+        ("http://127.8.9.10:4567", True),
         ("http://localhost:4567/", True),
         ("http://[::1]:4567", True),
     ],

@@ -84,11 +84,14 @@ def conclude(directory: Path, progress: Progress) -> TrialOutcome:
 
 @contextmanager
 def saying_what_is_left(directory: Path) -> Iterator[None]:
-    """Add to an error where the files of the trial are, which may explain it."""
+    """Add to an error where the files of the trial are, which may explain it; a folder without any goes."""
     try:
         yield
     except FloodmarkError as error:
-        error.add_note(f"what there is of the trial is in {directory}")
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+        if directory.exists():
+            error.add_note(f"what there is of the trial is in {directory}")
         raise
 
 

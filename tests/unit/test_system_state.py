@@ -55,6 +55,18 @@ def test_a_system_that_is_still_starting_is_not_borrowed(state: SystemState, mon
         pass
 
 
+def test_a_failed_trial_says_where_its_files_are_if_it_left_any(tmp_path: Path) -> None:
+    empty, used = tmp_path / "empty", tmp_path / "used"
+    for folder in (empty, used):
+        folder.mkdir()
+    (used / "config.json").touch()
+    for folder, notes in ((empty, []), (used, [f"what there is of the trial is in {used}"])):
+        with pytest.raises(EnvironmentFailedError) as caught, trial.saying_what_is_left(folder):
+            raise EnvironmentFailedError("broken")
+        assert getattr(caught.value, "__notes__", []) == notes
+    assert not empty.exists()
+
+
 def test_one_run_at_a_time_has_a_system(state: SystemState) -> None:
     with (
         state.borrowed(),

@@ -92,9 +92,8 @@ def is_loopback(endpoint: str) -> bool:
 def require_loopback(endpoint: str) -> None:
     """ConfigurationError unless the endpoint is an http(s) URL of this machine: load never leaves it unasked."""
     if not _host(endpoint):
-        raise ConfigurationError(
-            f"{endpoint!r} is no endpoint", "give a URL such as http://127.0.0.1:4567, or `embedded`"
-        )
+        shown = repr(endpoint) if "@" not in endpoint else "what was given, with a user name in it,"
+        raise ConfigurationError(f"{shown} is no endpoint", "give a URL such as http://127.0.0.1:4567, or `embedded`")
     if not is_loopback(endpoint):
         raise ConfigurationError(
             f"{endpoint} is not on this machine, and load is sent to loopback addresses only",
@@ -103,10 +102,18 @@ def require_loopback(endpoint: str) -> None:
 
 
 def _host(endpoint: str) -> str:
-    """The host of an http(s) URL; empty if the text is none, or has a port that no port can be."""
+    """The host of an http(s) URL; empty if the text is none, or has more or other parts than an endpoint may have."""
     try:
         parts = urlsplit(endpoint)
-        usable = parts.scheme in {"http", "https"} and parts.port != 0
+        # No user and password: an endpoint is written into files and shown. No path: the service has none.
+        usable = (
+            parts.scheme in {"http", "https"}
+            and parts.port != 0
+            and "@" not in parts.netloc
+            and parts.path in {"", "/"}
+            and not parts.query
+            and not parts.fragment
+        )
     except ValueError:
         return ""
     return (parts.hostname or "") if usable else ""

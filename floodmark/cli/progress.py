@@ -30,7 +30,7 @@ class TerminalProgress:
             TextColumn("{task.description:<14}"),
             BarColumn(bar_width=24),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=console,
         )
 
@@ -60,7 +60,7 @@ class PlainPhase:
         if note and time.monotonic() - self._shown_s >= PLAIN_NOTICE_EVERY_S:
             self._shown_s = time.monotonic()
             share = f" {done / self._total:.0%}" if done is not None and self._total else ""
-            self._console.print(f"{self._title}{share}: {note}")
+            self._console.print(f"{self._title}{share}: {note}", markup=False)
 
 
 class PlainProgress:
@@ -72,7 +72,7 @@ class PlainProgress:
     @contextmanager
     def phase(self, title: str, total: float | None = None) -> Iterator[PlainPhase]:
         started_s = time.monotonic()
-        self._console.print(f"{title} …")
+        self._console.print(f"{title} …", markup=False)
         yield PlainPhase(self._console, title, total)
         self._console.print(f"{title} done in {time.monotonic() - started_s:.1f} s")
 

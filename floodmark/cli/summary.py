@@ -1,8 +1,9 @@
 """The result of a trial as a table on the terminal."""
 
 from rich.table import Table
+from rich.text import Text
 
-from floodmark.run import LatencySummary, Run
+from floodmark.run import LatencySummary, Outputs, Run
 
 _STYLES = {"PASS": "bold green", "FAIL": "bold red", "UNKNOWN": "bold yellow"}
 
@@ -12,34 +13,39 @@ def summary_table(run: Run) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    table.add_row("verdict", f"[{_STYLES[run.verdict]}]{run.verdict}[/]  {run.scenario} on {_endpoint(run)}")
+    table.add_row("verdict", Text(run.verdict, style=_STYLES[run.verdict]) + Text(f"  {_what(run)}", style="default"))
     for reason in run.reasons:
-        table.add_row("", reason)
+        table.add_row("", Text(reason))  # a reason may quote anything, square brackets too
     records, outputs = run.records, run.outputs
     table.add_row(
         "records",
         f"offered {records.offered:,} · accepted {records.accepted:,} · throttled {records.throttled:,} · "
-        f"failed {records.failed:,} · missed {records.missed:,}",
+        f"failed {records.failed:,} · unknown {records.unknown:,} · missed {records.missed:,}",
     )
     table.add_row(
         "rate", f"{_rate(run.rate_achieved_records_per_second)} of {run.rate_target_records_per_second:,.0f} records/s"
     )
-    table.add_row(
-        "outputs",
-        f"expected {outputs.expected:,} · observed {outputs.observed:,} · lost {outputs.lost:,} · "
-        f"duplicated {outputs.duplicated:,} · unexpected {outputs.unexpected:,}",
-    )
+    table.add_row("outputs", _outputs(outputs))
     for title, stage in (("end to end", run.latency_ms.end_to_end), ("schedule", run.latency_ms.schedule)):
         table.add_row(title, _latency(stage))
     checkpoints = run.checkpoints
     table.add_row("checkpoints", f"{checkpoints.completed} completed · {checkpoints.failed} failed")
-    table.add_row("bottleneck", f"{run.bottleneck.name} ({run.bottleneck.evidence})")
+    table.add_row("bottleneck", Text(f"{run.bottleneck.name} ({run.bottleneck.evidence})"))
     return table
 
 
-def _endpoint(run: Run) -> str:
+def _what(run: Run) -> str:
     where = {"simulator": "the Kinesis simulator", "emulator": "an emulator", "aws": "AWS"}[run.endpoint_kind]
-    return f"{where}, {run.shards} shards × parallelism {run.parallelism}"
+    return f"{run.scenario} on {where}, {run.shards} shards × parallelism {run.parallelism}"
+
+
+def _outputs(outputs: Outputs) -> str:
+    if not outputs.judged:
+        return f"observed {outputs.observed:,} · not judged: nobody knows what must come out"
+    return (
+        f"expected {outputs.expected:,} · observed {outputs.observed:,} · lost {outputs.lost:,} · "
+        f"duplicated {outputs.duplicated:,} · unexpected {outputs.unexpected:,}"
+    )
 
 
 def _rate(value: float | None) -> str:

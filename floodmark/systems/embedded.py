@@ -4,6 +4,7 @@ A run starts one for itself and stops it; `floodmark up` leaves one running, whi
 `floodmark down`. Either way only processes that are recorded as started here are ever ended.
 """
 
+import contextlib
 import dataclasses
 import fcntl
 import shutil
@@ -31,6 +32,8 @@ START_TIMEOUT_S = 90.0
 """Flink answers after about 10 s on two idle cores; a busy machine gets several times as long."""
 
 ENDPOINT_TIMEOUT_S = 5.0
+ANY_REGION = "us-east-1"
+"""Asked only whether the service answers, which it does for every region."""
 """For a Kinesis service that somebody else has started, and that should answer at once."""
 
 POLL_INTERVAL_S = 0.1
@@ -155,7 +158,8 @@ class EmbeddedSystem:
 
     def _start(self, phase: Phase) -> None:
         if self._settings.kinesis_endpoint:  # before Flink, which takes a while, is started for nothing
-            BotoKinesisClient(endpoint=self.endpoint, region="us-east-1").wait_until_ready(ENDPOINT_TIMEOUT_S)
+            with contextlib.closing(BotoKinesisClient(endpoint=self.endpoint, region=ANY_REGION)) as client:
+                client.wait_until_ready(ENDPOINT_TIMEOUT_S)
         self._folder.mkdir(parents=True, exist_ok=True)
         self.cluster.write()
         self._launch_parts()

@@ -4,10 +4,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import urllib3
+
 from floodmark import paths
 from floodmark.systems.process import ProcessSpec
 
 HOST = "127.0.0.1"
+TIMEOUT_S = 2.0
 
 
 def simulator_spec(*, folder: Path, port: int, quotas: str = "aws", streams: Mapping[str, int]) -> ProcessSpec:
@@ -28,6 +31,15 @@ def read_endpoint(folder: Path) -> str | None:
         return f"http://{HOST}:{int(_port_file(folder).read_text())}"
     except (FileNotFoundError, ValueError):
         return None
+
+
+def is_simulator(endpoint: str) -> bool:
+    """Whether a simulator of ours answers at an endpoint: nobody else has its metrics."""
+    try:
+        answer = urllib3.request("GET", f"{endpoint.rstrip('/')}/metrics", timeout=TIMEOUT_S, retries=False)
+    except urllib3.exceptions.HTTPError:
+        return False
+    return answer.status == 200 and b"floodmark_kinesis_" in answer.data
 
 
 def _port_file(folder: Path) -> Path:

@@ -25,6 +25,7 @@ from floodmark.scenarios import DEAD_LETTER_STREAM, Scenario
 from floodmark.systems.embedded import BrokenPartError, EmbeddedSystem, SystemSettings, SystemState, read_state
 from floodmark.systems.flink import FlinkInstallation, FlinkLayout, FlinkRun, RestFlinkClient
 from floodmark.systems.kinesis import BotoKinesisClient
+from floodmark.systems.simulator import is_simulator
 from floodmark.trial.canary import ControlRecords
 from floodmark.trial.generator import start_generator
 from floodmark.trial.job import TestedJob, cancel_leftovers, job_name, job_options, running_job
@@ -160,7 +161,7 @@ class Stage:
         settings = {"format_version": CONFIG_FORMAT_VERSION, "run_id": self.directory.name, "command": command}
         settings |= self.config.model_dump(mode="json")
         settings |= {
-            "endpoint_kind": "simulator" if self.is_ours else "emulator",
+            "endpoint_kind": "simulator" if is_simulator(self.system.kinesis_endpoint) else "emulator",
             "input_stream": self.scenario.input_stream,
             "output_stream": self.scenario.output_stream,
             "dead_letter_stream": DEAD_LETTER_STREAM,

@@ -15,6 +15,7 @@ from floodmark.sources.machine import HiccupSource, MachineSource
 from floodmark.sources.processes import ProcessSource
 from floodmark.systems.embedded import SystemState
 from floodmark.systems.process import OwnedProcess, ProcessRecord
+from floodmark.systems.simulator import is_simulator
 from floodmark.timeseries import Sample, TimeSeriesWriter
 
 
@@ -37,7 +38,7 @@ def _sources(system: SystemState, generator: OwnedProcess, hiccups: HiccupSource
     sources["harness process"] = ProcessSource(name="harness", find=lambda: harness, with_children=False)
     for name, address in system.metrics_addresses.items():
         sources[f"{name} metrics"] = FlinkSource(name=name, endpoint=Endpoint(url=address))
-    if any(record.name == "simulator" for record in system.processes):
+    if is_simulator(system.kinesis_endpoint):
         sources["simulator metrics"] = KinesisSource(endpoint=Endpoint(url=f"{system.kinesis_endpoint}/metrics"))
     return sources
 

@@ -39,6 +39,7 @@ def test_defaults_are_valid_and_frozen() -> None:
         ({"consumer": "telepathy"}, "consumer is 'telepathy'"),
         ({"endpoint": "ftp://127.0.0.1"}, "is no endpoint"),
         ({"endpoint": "127.0.0.1:4567"}, "is no endpoint"),
+        ({"endpoint": "http://127.0.0.1:4567/kinesis"}, "is no endpoint"),
         ({"endpoint": "http://127.0.0.1:99999"}, "is no endpoint"),
         ({"endpoint": "http://[::1"}, "is no endpoint"),
         ({"region": "mars!"}, "region is 'mars!'"),
@@ -68,3 +69,10 @@ def test_an_unknown_scenario_names_the_nearest() -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'abnormal-orders'") as caught:
         find_scenario("abnormal-order")
     assert "abnormal-orders" in caught.value.remedy
+
+
+def test_a_password_in_an_endpoint_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        build_config({"scenario": "abnormal-orders", "endpoint": "http://user:secret@127.0.0.1:4567"})
+    assert "is no endpoint" in str(caught.value)
+    assert "secret" not in str(caught.value)

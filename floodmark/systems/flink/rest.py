@@ -3,6 +3,8 @@
 import json
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import urllib3
@@ -40,7 +42,8 @@ class RestFlinkClient:
         return self._read(Overview, "/overview")
 
     def jobs(self) -> dict[str, JobState]:
-        return {one["id"]: one["status"] for one in self._get("/jobs")["jobs"]}
+        with self._understood("/jobs"):
+            return {one["id"]: one["status"] for one in self._get("/jobs")["jobs"]}
 
     def job(self, job_id: str) -> Job:
         return self._read(Job, f"/jobs/{job_id}")
@@ -49,10 +52,12 @@ class RestFlinkClient:
         self._request("PATCH", f"/jobs/{job_id}?mode=cancel")
 
     def failure(self, job_id: str) -> str | None:
-        entries = self._get(f"/jobs/{job_id}/exceptions?maxExceptions=1")["exceptionHistory"]["entries"]
-        if not entries:
-            return None
-        return root_cause(entries[0]["stacktrace"]) or str(entries[0]["exceptionName"])
+        path = f"/jobs/{job_id}/exceptions?maxExceptions=1"
+        with self._understood(path):
+            entries = self._get(path)["exceptionHistory"]["entries"]
+            if not entries:
+                return None
+            return root_cause(entries[0]["stacktrace"]) or str(entries[0]["exceptionName"])
 
     def vertex_metrics(self, job_id: str) -> list[VertexMetrics]:
         return [self._metrics_of(job_id, vertex.id) for vertex in self.job(job_id).vertices]
@@ -65,11 +70,20 @@ class RestFlinkClient:
 
     def checkpoint_alignment_ms(self, job_id: str, checkpoint_id: int) -> int | None:
         details = f"/jobs/{job_id}/checkpoints/details/{checkpoint_id}"
-        longest_ms: list[int] = []
-        for vertex_id in self._get(details)["tasks"]:
-            summary = self._get(f"{details}/subtasks/{vertex_id}")["summary"]
-            longest_ms.append(summary["alignment"]["duration"]["max"])
-        return max(longest_ms, default=None)
+        with self._understood(details):
+            subtasks = [self._get(f"{details}/subtasks/{vertex}") for vertex in self._get(details)["tasks"]]
+            return max((int(one["summary"]["alignment"]["duration"]["max"]) for one in subtasks), default=None)
+
+    @contextmanager
+    def _understood(self, path: str) -> Iterator[None]:
+        """Turn an answer of another form than expected into the error that callers handle."""
+        try:
+            yield
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise EnvironmentFailedError(
+                f"Flink at {self._address} answered {path} in a form that is not known: {error!r}",
+                "check that Flink 1.20 answers there",
+            ) from error
 
     def _metrics_of(self, job_id: str, vertex_id: str) -> VertexMetrics:
         path = f"/jobs/{job_id}/vertices/{vertex_id}/subtasks/metrics"

@@ -31,6 +31,7 @@ JARS_MADE_FROM = sorted((PROJECT / "deploy").glob("*.lock")) + sorted((PROJECT /
 STAMPS = HOME / "setup.json"
 SAID = HOME / "setup.log"
 CACHE = HOME / "cache"
+SCRATCH = HOME / "tmp"
 
 FETCH_JARS = """
 from floodmark.jars import ensure_jars
@@ -132,13 +133,13 @@ def make_venv(progress: Progress) -> None:
 def install_packages(progress: Progress) -> None:
     """The locked packages, each checked against its hash."""
     wanted = sum(1 for line in LOCK.read_text().splitlines() if "==" in line and not line.startswith((" ", "#")))
+    before = sum(1 for _ in site_packages().glob("*.dist-info"))
 
     def how_far() -> str:
         installed = sum(1 for _ in site_packages().glob("*.dist-info"))
-        if installed > 3:
+        if installed > before:
             return f"installing packages: {min(installed, wanted)} of {wanted}"
-        cached = sum(file.stat().st_size for file in CACHE.rglob("*") if file.is_file())
-        return f"fetching {wanted} packages, Flink among them: {cached / 1e6:.0f} MB so far"
+        return f"fetching {wanted} packages, Flink among them: {size_bytes(CACHE, SCRATCH) / 1e6:.0f} MB so far"
 
     run([*pip("install"), "--require-hashes", "-r", str(LOCK)], progress, how_far)
 
@@ -170,7 +171,10 @@ def pip(command: str) -> list[str]:
 def run(command: list[str], progress: Progress, how_far: Callable[[], str]) -> None:
     """Run a command to its end, showing how far it is; its words are shown only if it fails."""
     with SAID.open("wb") as log:
-        process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        environment = {**os.environ, "TMPDIR": str(SCRATCH)}  # what an interrupted pip leaves behind is ours to remove
+        process = subprocess.Popen(
+            command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+        )
         try:
             while process.poll() is None:
                 progress.show(how_far())
@@ -183,6 +187,17 @@ def run(command: list[str], progress: Progress, how_far: Callable[[], str]) -> N
         tail = "\n".join("  | " + line for line in SAID.read_text(errors="replace").splitlines()[-12:])
         hint = "free some disk space" if "No space left" in tail else "read what it said above"
         raise SetupError(f"a step of set-up failed: {how_far()}\n{tail}\n  → {hint}, then call `make setup` again")
+
+
+def size_bytes(*folders: Path) -> int:
+    """What lies in some folders while others write there."""
+    total = 0
+    for file in (file for folder in folders for file in folder.rglob("*")):
+        try:
+            total += file.lstat().st_size
+        except OSError:  # it has gone meanwhile
+            continue
+    return total
 
 
 def site_packages() -> Path:
@@ -260,10 +275,14 @@ def set_up() -> None:
             return
         progress = Progress()
         for step in open_steps:
+            shutil.rmtree(SCRATCH, ignore_errors=True)
+            SCRATCH.mkdir()
             step.do(progress)
             write_stamp(step.name, step.made_from)
             progress.done(step.name)
-        shutil.rmtree(CACHE, ignore_errors=True)
+        for folder in (CACHE, SCRATCH):
+            shutil.rmtree(folder, ignore_errors=True)
+        progress.done("set up; next: make demo")
 
 
 def main() -> int:

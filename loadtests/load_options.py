@@ -192,14 +192,14 @@ def _checked(make: Callable[[], Model]) -> Model:
         what = first["msg"].removeprefix("Value error, ")
         flag = _FLAGS[str(first["loc"][0])] if first["loc"] else ""
         message = f"{flag} is {first['input']!r}: " if flag else ""
-        raise ConfigurationError(f"{message}{what[:1].lower()}{what[1:]}", "`--help` lists the options") from None
+        raise ConfigurationError(f"{message}{what[:1].lower()}{what[1:]}", "the README lists the options") from None
 
 
 def _number(field: str, text: str, kind: type) -> Any:
     try:
         return kind(text)
     except ValueError:
-        raise ConfigurationError(f"{_FLAGS[field]} is {text!r}: not a number", "`--help` lists the options") from None
+        raise ConfigurationError(f"{_FLAGS[field]} is {text!r}: not a number", "the README lists the options") from None
 
 
 def _required(field: str, text: str) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -50,6 +51,7 @@ for command in (demo, run, report, runs, up, status, down, kinesis, doctor):
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    os.environ.setdefault("MPLCONFIGDIR", str(paths.home() / "matplotlib"))  # nothing of ours goes into the home folder
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, _interrupt)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from floodmark.config import TrialConfig, parse_duration_s
+from floodmark.config import RATE_MAX_RECORDS_PER_SECOND, TrialConfig, parse_duration_s
 from floodmark.errors import ConfigurationError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,6 +27,7 @@ class Duration(click.ParamType[float]):
 
 
 DURATION = Duration()
+RATE = click.FloatRange(0, RATE_MAX_RECORDS_PER_SECOND, min_open=True)
 _DEFAULT = {name: field.default for name, field in TrialConfig.model_fields.items()}
 
 
@@ -44,13 +45,13 @@ def trial_options(command: Command) -> Command:
 
 
 _TRIAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    _option("--rate", "rate_records_per_second", "Records a second that are due.", type=float),
+    _option("--rate", "rate_records_per_second", "Records a second that are due.", type=RATE),
     _option("--duration", "duration_s", "Length of the measured load.", type=DURATION, shown="60s"),
     _option("--warm-up", "warm_up_s", "Load before it, at the same rate, in no figure.", type=DURATION, shown="10s"),
     _option("--profile", "profile", "How the rate moves.", type=click.Choice(["constant", "ramp"])),
-    _option("--shards", "shards", "Shards of the input stream.", type=int),
+    _option("--shards", "shards", "Shards of the input stream.", type=click.IntRange(1, 1000)),
     _option("--output-shards", "output_shards", "Shards of the output stream.", type=int, shown="as --shards"),
-    _option("--parallelism", "parallelism", "Parallelism of the job.", type=int),
+    _option("--parallelism", "parallelism", "Parallelism of the job.", type=click.IntRange(1, 64)),
     _option("--consumer", "consumer", "How the job reads.", type=click.Choice(["polling", "efo"])),
     click.option("--checkpoint-interval", type=DURATION, default=None, help="Between two checkpoints.  [default: 10s]"),
     _option(
@@ -61,7 +62,7 @@ _TRIAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     _option("--state-backend", "state_backend", "Where state is kept.", type=click.Choice(["heap", "rocksdb"])),
     _option("--seed", "seed", "The same seed makes the same records.", type=int),
-    _option("--abnormal-ratio", "abnormal_share", "Share of orders above 10,000.", type=float),
+    _option("--abnormal-ratio", "abnormal_share", "Share of orders above 10,000.", type=click.FloatRange(0, 1)),
     _option("--batch", "batch_records", "Records in one PutRecords call, at most.", type=int),
     _option("--linger-ms", "linger_ms", "How long a due record waits for others.", type=float),
     _option("--endpoint", "endpoint", "embedded, or the URL of a Kinesis service on this machine.", type=str),

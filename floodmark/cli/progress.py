@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 PLAIN_NOTICE_EVERY_S = 10.0
 
@@ -26,12 +27,19 @@ class TerminalProgress:
 
     def __init__(self, console: Console) -> None:
         self._bars = Progress(
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description:<14}"),
-            BarColumn(bar_width=24),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}", style="dim", markup=False),
+            SpinnerColumn(finished_text="[green]✓", table_column=Column(no_wrap=True, min_width=1)),
+            TextColumn("{task.description:<9}", table_column=Column(no_wrap=True, min_width=9)),
+            BarColumn(bar_width=16, table_column=Column(no_wrap=True, min_width=16)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            # On a narrow terminal this is the only one that gives way.
+            TextColumn(
+                "{task.fields[note]}",
+                style="dim",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
             console=console,
+            expand=True,
         )
 
     @contextmanager

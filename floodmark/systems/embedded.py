@@ -167,7 +167,7 @@ class EmbeddedSystem:
         self._await_kinesis()
         phase.update(1, "Flink's JobManager and TaskManager")
         self._await_flink()
-        phase.update(3, f"Kinesis at {self.endpoint}, Flink at {self.cluster.address}")
+        phase.update(3, f"Flink at {self.cluster.address}")
 
     def _launch_parts(self) -> None:
         if not self._settings.kinesis_endpoint:

@@ -24,6 +24,7 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(module, "STAMPS", tmp_path / "setup.json")
     monkeypatch.setattr(module, "SAID", tmp_path / "setup.log")
     monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(module, "SCRATCH", tmp_path / "tmp")
     return module
 
 

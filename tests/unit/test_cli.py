@@ -1,8 +1,10 @@
 """Every way out of the command line: an exit code, one clear message, no traceback."""
 
 import errno
+import importlib
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -29,11 +31,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["run"], "Missing argument 'SCENARIO'"),
         (["walk"], "No such command 'walk'"),
         (["run", "abnormal-orders", "--rat", "5"], "--rate"),
-        (["run", "abnormal-orders", "--rate", "0"], "rate_records_per_second is 0.0: input should be greater than 0"),
-        (["run", "abnormal-orders", "--rate", "-3"], "greater than 0"),
+        (["run", "abnormal-orders", "--rate", "0"], "Invalid value for '--rate': 0.0 is not in the range"),
+        (["run", "abnormal-orders", "--rate", "-3"], "--rate"),
+        (["run", "abnormal-orders", "--rate", "nan"], "rate_records_per_second"),
         (["run", "abnormal-orders", "--rate", "fast"], "not a valid float"),
         (["run", "abnormal-orders", "--duration", "10"], "is no duration"),
-        (["run", "abnormal-orders", "--shards", "0"], "shards is 0"),
+        (["run", "abnormal-orders", "--shards", "0"], "--shards"),
         (["run", "abnormal-orders", "--slo", "p98<1s"], "p98"),
         (["run", "abnormal-orders", "--endpoint", "http://10.0.0.1:4567"], "not on this machine"),
         (["report", "/nowhere"], "/nowhere"),
@@ -164,3 +167,11 @@ def test_doctor_names_what_mends_a_missing_connector(capsys: pytest.CaptureFixtu
     assert findings["Kinesis connector"]["mend"] == "make setup"
     assert findings["Flink's metrics reporter"]["mend"] == "make setup"
     assert findings["Java"]["present"] is True
+
+
+def test_the_readme_names_every_option_of_the_load_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(paths.LOADTESTS))
+    options = importlib.import_module("load_options")
+    readme = (paths.PROJECT / "README.md").read_text()
+    named = set(re.findall(r"^\| `(--[a-z-]+)` \|", readme, flags=re.MULTILINE))
+    assert named == {option.flag for option in options.OPTIONS} | set(options.SWITCHES) | {"--profile"}

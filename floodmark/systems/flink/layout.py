@@ -98,6 +98,7 @@ class FlinkLayout:
             f"-Dlog.file={log}",  # where the web page looks for the log
             f"-Dlog4j.configurationFile={(configuration / 'log4j-console.properties').as_uri()}",
             f"-Djava.io.tmpdir={self.scratch}",
+            "-XX:-UsePerfData",  # which Java would put into the system's folder for temporary files
         ]
         jars = sorted(self.library.glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
         command = [

@@ -98,7 +98,7 @@ def test_job_and_oracle_agree(system: SystemState, tmp_path: Path) -> None:
     options = job_options(config, ABNORMAL_ORDERS, endpoint=system.kinesis_endpoint, job_name="oracle and job")
     probe = Probe(client, (ABNORMAL_ORDERS.output_stream, DEAD_LETTER_STREAM), tmp_path / "outputs.parquet")
     submitter = FlinkRun(layout=layout, address=system.flink_address)
-    with running_job(flink, submitter, ABNORMAL_ORDERS, options) as job:
+    with running_job(flink, submitter, ABNORMAL_ORDERS, options, check=lambda: None) as job:
         probe.start()
         try:
             control = ControlRecords(

@@ -1,7 +1,6 @@
 """Every way out of the command line: an exit code, one clear message, no traceback."""
 
 import errno
-import importlib
 import json
 import os
 import re
@@ -169,9 +168,10 @@ def test_doctor_names_what_mends_a_missing_connector(capsys: pytest.CaptureFixtu
     assert findings["Java"]["present"] is True
 
 
-def test_the_readme_names_every_option_of_the_load_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(paths.LOADTESTS))
-    options = importlib.import_module("load_options")
+def test_the_readme_names_every_option_of_the_load_test() -> None:
+    source = (paths.LOADTESTS / "load_options.py").read_text()  # as text: importing it would import Locust
+    flags = re.findall(r'flag="(--[a-z-]+)"', source) + re.findall(r'^    "(--[a-z-]+)":', source, flags=re.MULTILINE)
     readme = (paths.PROJECT / "README.md").read_text()
     named = set(re.findall(r"^\| `(--[a-z-]+)` \|", readme, flags=re.MULTILINE))
-    assert named == {option.flag for option in options.OPTIONS} | set(options.SWITCHES) | {"--profile"}
+    assert len(flags) > 15
+    assert named == {*flags, "--profile"}

@@ -14,14 +14,13 @@ class Utilisation:
     """How much of a resource was in use: `share` of its limit, None if nobody measured it.
 
     `evidence` says it in words and figures, as the subject and predicate of a sentence without its full stop.
-    `binds` is False for a resource whose use does not grow with the load (polling at a fixed interval uses most of the
-    read calls that there are, at any rate): it is shown, but it is no bottleneck.
+    `says_share` is True where one of those figures is the share already.
     """
 
     name: str
     share: float | None
     evidence: str = ""
-    binds: bool = True
+    says_share: bool = False
 
 
 def find_bottleneck(utilisations: Sequence[Utilisation]) -> Bottleneck:
@@ -30,27 +29,27 @@ def find_bottleneck(utilisations: Sequence[Utilisation]) -> Bottleneck:
         (one for one in utilisations if one.share is not None), key=lambda one: (-(one.share or 0.0), one.name)
     )
     missing = sorted(one.name for one in utilisations if one.share is None)
-    binding = [one for one in known if one.binds]
     return Bottleneck(
-        name=_name(binding, missing),
-        evidence=" ".join((*_evidence(binding), *_omissions(missing))),
+        name=_name(known, missing),
+        evidence=" ".join((*_evidence(known), *_omissions(missing))),
         utilisation={one.name: round(one.share or 0.0, 4) for one in known},
     )
 
 
-def _name(binding: Sequence[Utilisation], missing: Sequence[str]) -> str:
-    if binding and (binding[0].share or 0.0) >= SHARE_MIN:
-        return binding[0].name
-    return "unknown" if missing and not binding else "none"
+def _name(known: Sequence[Utilisation], missing: Sequence[str]) -> str:
+    if known and (known[0].share or 0.0) >= SHARE_MIN:
+        return known[0].name
+    return "unknown" if missing and not known else "none"
 
 
-def _evidence(binding: Sequence[Utilisation]) -> tuple[str, ...]:
-    if not binding:
+def _evidence(known: Sequence[Utilisation]) -> tuple[str, ...]:
+    if not known:
         return ("No utilisation was measured.",)
-    nearest, share = binding[0], binding[0].share or 0.0
+    nearest, share = known[0], known[0].share or 0.0
     if share >= SHARE_MIN:
-        return (f"{nearest.evidence} ({share:.0%} of its limit).",)
-    return (f"Nothing is above {SHARE_MIN:.0%} of its limit; nearest to it: {nearest.evidence} ({share:.0%}).",)
+        return (nearest.evidence + ("." if nearest.says_share else f" ({share:.0%} of its limit)."),)
+    figure = "" if nearest.says_share else f" ({share:.0%})"
+    return (f"Nothing is above {SHARE_MIN:.0%} of its limit; nearest to it: {nearest.evidence}{figure}.",)
 
 
 def _omissions(missing: Sequence[str]) -> tuple[str, ...]:

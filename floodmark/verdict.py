@@ -102,7 +102,10 @@ def _schedule(schedule: LatencySummary, limit_ms: float) -> Iterator[str]:
     name, delay_ms = ("99th percentile", schedule.p99) if schedule.p99 is not None else ("maximum", schedule.max)
     if delay_ms is None or not delay_ms <= limit_ms:
         figure = "unknown" if delay_ms is None else f"{delay_ms:,.0f} ms"
-        yield f"The generator fell behind: the {name} of its schedule delay is {figure}, the limit {limit_ms:g} ms."
+        yield (
+            f"The generator fell behind: the {name} of its schedule delay is {figure}, the limit {limit_ms:g} ms; "
+            "close other programs or lower --rate, and run again."
+        )
 
 
 def _not_numbers(latency: Latency) -> Iterator[str]:

@@ -6,7 +6,7 @@ measured, and says so.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,12 @@ SHARD_WRITE_RECORDS_PER_SECOND = 1000
 SHARD_WRITE_BYTES_PER_SECOND = MIB
 SHARD_READ_BYTES_PER_SECOND = 2 * MIB
 """What one shard allows, by the Kinesis API reference (CreateStream, GetRecords)."""
+
+NEAR_SHARE_MIN = 0.6
+"""From this share of the machine's processors on, it is said who else used them."""
+
+OTHERS_SHARE_MIN = 0.1
+"""Less of the machine is no sign of other programs: its own upkeep, and processes that ended between two looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +83,14 @@ _RESOURCES = (
 
 
 def measure_utilisation(series: TimeSeries, *, start_ms: int, end_ms: int, cpu_count: int | None) -> list[Utilisation]:
-    """Every resource that is known of, measured or not. `cpu_count`: processors of the machine, None if unknown."""
-    resources = [*_RESOURCES, *_processors(cpu_count)]
-    return [_measure(series, one, start_ms, end_ms) for one in resources] + list(_reads(series, start_ms, end_ms))
+    """Every resource that is known of, measured or not; read calls only if some were refused.
+
+    `cpu_count`: processors of the machine, None if unknown.
+    """
+    found = [_measure(series, one, start_ms, end_ms) for one in (*_RESOURCES, *_processors(cpu_count))]
+    others = _others(series, start_ms, end_ms, cpu_count)
+    named = [replace(one, evidence=one.evidence + others) if one.name == "machine_cpu" else one for one in found]
+    return [*named, *_reads(series, start_ms, end_ms)]
 
 
 def _processors(cpu_count: int | None) -> Iterator[_Resource]:
@@ -108,22 +119,40 @@ def _measure(series: TimeSeries, resource: _Resource, start_ms: int, end_ms: int
         return Utilisation(name=resource.name, share=None)
     label, mean = max(means.items(), key=lambda one: one[1])
     evidence = resource.evidence.format(label=label, mean=mean, limit=resource.limit)
-    return Utilisation(name=resource.name, share=mean / resource.limit, evidence=evidence)
+    says_share = resource.metric.endswith("_ratio")
+    return Utilisation(name=resource.name, share=mean / resource.limit, evidence=evidence, says_share=says_share)
+
+
+def _others(series: TimeSeries, start_ms: int, end_ms: int, cpu_count: int | None) -> str:
+    """What other programs took of a machine that is near its limit, to go behind the evidence; "" if little or unknown.
+
+    Unless both the generator and Flink were watched, work of a part of the system would pass for that of others.
+    """
+    busy = _means(series, "machine_cpu_ratio", start_ms, end_ms).get("")
+    own = _means(series, "process_cpu_cores", start_ms, end_ms)
+    watched = "generator" in own and any(_is_numbered(label, "Flink task-manager") for label in own)
+    if busy is None or busy < NEAR_SHARE_MIN or not cpu_count or not watched:
+        return ""
+    cores = busy * cpu_count - sum(own.values())
+    return (
+        f"; other programs took {cores:.1f} of its {cpu_count} cores" if cores >= OTHERS_SHARE_MIN * cpu_count else ""
+    )
 
 
 def _reads(series: TimeSeries, start_ms: int, end_ms: int) -> Iterator[Utilisation]:
-    """Readers poll at their own pace, so calls tell nothing about load; being refused tells that a quota was hit."""
+    """Readers poll at their own pace, so calls tell nothing about load; being refused tells that a quota was hit.
+
+    While none is refused, how much of the quota is in use is not known, so nothing is said of it.
+    """
     throttled = _means(series, "shard_read_throttled_calls_per_second", start_ms, end_ms)
     if not throttled:
         yield Utilisation(name="shard_read_calls", share=None)
         return
     label, mean = max(throttled.items(), key=lambda one: one[1])
-    yield Utilisation(
-        name="shard_read_calls",
-        share=1.0 if mean > 0 else 0.0,
-        evidence=f"reads of {label} were refused {mean:.2f} times/s",
-        binds=mean > 0,
-    )
+    if mean > 0:
+        yield Utilisation(
+            name="shard_read_calls", share=1.0, evidence=f"reads of {label} were refused {mean:.2f} times/s"
+        )
 
 
 def _is_numbered(label: str, name: str) -> bool:

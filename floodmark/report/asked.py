@@ -27,7 +27,10 @@ _NOT_SETTINGS = frozenset({"command", "scenario", "format_version"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the table. `verdict` is PASS, FAIL, UNKNOWN, or empty for what is only stated."""
+    """One line of the table. `verdict` is PASS, FAIL, MISSED, UNKNOWN, or empty for what is only stated.
+
+    MISSED is a target of the measurement itself: the system under test did nothing wrong.
+    """
 
     what: str
     asked: str
@@ -80,14 +83,19 @@ def _schedule(files: RunFiles) -> Iterator[Row]:
     name, delay_ms = ("p99", summary.p99) if summary.p99 is not None else ("maximum", summary.max)
     if limit_ms is None:
         return
-    kept = delay_ms is not None and delay_ms <= limit_ms and not files.run.records.missed
     missed = f", {wording.plural(files.run.records.missed, 'record')} never sent" if files.run.records.missed else ""
     yield Row(
         what="Generator’s delay",
         asked=f"p99 ≤ {limit_ms:g} ms",
         achieved=f"{name} {wording.milliseconds(delay_ms)}{missed}",
-        verdict="PASS" if kept else "UNKNOWN",
+        verdict=_kept(delay_ms, limit_ms, files.run.records.missed),
     )
+
+
+def _kept(delay_ms: float | None, limit_ms: float, never_sent: int) -> str:
+    if never_sent or (delay_ms is not None and delay_ms > limit_ms):
+        return "MISSED"
+    return "PASS" if delay_ms is not None and delay_ms <= limit_ms else "UNKNOWN"
 
 
 def _checkpoints(files: RunFiles) -> Iterator[Row]:
@@ -106,9 +114,12 @@ def settings(files: RunFiles) -> list[tuple[str, str]]:
 
 
 def command(files: RunFiles) -> str:
-    """The command that makes this run again: as it was typed, or put together from the settings."""
-    if files.asked.command:
-        return files.asked.command
+    """The command that makes this run again, as it works in a checkout without activating anything."""
+    words = files.asked.command or _from_settings(files)
+    return f".venv/bin/{words}" if words.startswith("floodmark ") else words
+
+
+def _from_settings(files: RunFiles) -> str:
     known = files.asked.settings()
     words = ["floodmark", "run", files.run.scenario]
     for name, (option, unit) in _OPTIONS.items():

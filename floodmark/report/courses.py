@@ -36,14 +36,16 @@ class Course:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LatencyCourse:
-    """End-to-end latency: p50 and maximum of each step, p99 of stretches with enough samples for one.
+    """End-to-end latency: p50 of each step, p99 and maximum of stretches with enough samples for a p99.
 
-    `p99_edges_s` has one element more than `p99_ms`, which is NaN where samples are too few; both are empty when there
-    are fewer than three stretches.
+    Edges have one element more than their values, which are NaN where samples are too few. What is left over behind the
+    last whole stretch has a maximum too, but no p99. With fewer than three stretches there is no p99 at all, and the
+    maximum is that of each step.
     """
 
     starts_s: Floats
     p50_ms: Floats
+    max_edges_s: Floats
     max_ms: Floats
     p99_edges_s: Floats
     p99_ms: Floats
@@ -99,11 +101,14 @@ def latency_course(intervals: Sequence[LatencyInterval], window: Window) -> Late
     steps = _merged(by_second, step)
     stretch = max(step, _stretch_s([histogram.get_total_count() for histogram in by_second.values()]))
     count = (window.load_end_ms - window.load_start_ms) // 1000 // stretch
-    p99_ms = _p99(_merged(by_second, stretch), count) if count >= STRETCHES_MIN and by_second else []
+    stretches = _merged(by_second, stretch)
+    p99_ms = _p99(stretches, count) if count >= STRETCHES_MIN and by_second else []
+    max_edges_s, max_ms = _maxima(stretches, stretch, window) if p99_ms else _maxima(steps, step, window)
     return LatencyCourse(
         starts_s=np.array(list(steps), np.float64) * step,
         p50_ms=np.array([one.get_value_at_percentile(50) for one in steps.values()], np.float64),
-        max_ms=np.array([one.get_max_value() for one in steps.values()], np.float64),
+        max_edges_s=max_edges_s,
+        max_ms=max_ms,
         p99_edges_s=np.arange(count + 1 if p99_ms else 0, dtype=np.float64) * stretch,
         p99_ms=np.array(p99_ms, np.float64),
     )
@@ -125,6 +130,16 @@ def _stretch_s(counts: Sequence[int]) -> int:
 def _p99(stretches: dict[int, Any], count: int) -> list[float]:
     found = [summarise(stretches[number]).p99 if number in stretches else None for number in range(count)]
     return [math.nan if value is None else value for value in found] if any(found) else []
+
+
+def _maxima(groups: dict[int, Any], length: int, window: Window) -> tuple[Floats, Floats]:
+    """Edges and maximum of every group from the first to the last, none beyond the end of the load."""
+    if not groups:
+        return np.array([], np.float64), np.array([], np.float64)
+    numbers = range(min(groups), max(groups) + 1)
+    edges_s = np.arange(numbers.start, numbers.stop + 1, dtype=np.float64) * length
+    found = [float(groups[number].get_max_value()) if number in groups else math.nan for number in numbers]
+    return np.minimum(edges_s, (window.load_end_ms - window.load_start_ms) / 1000), np.array(found, np.float64)
 
 
 def shown_checkpoints(found: Sequence[Checkpoint], window: Window) -> list[Checkpoint]:

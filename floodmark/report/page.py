@@ -141,7 +141,8 @@ def throughput_section(files: RunFiles) -> Mapping[str, Any]:
     window = files.run.window
     stream = input_stream(files)
     offered, accepted = (courses.course(files.series.single(metric), window) for metric in (OFFERED, ACCEPTED))
-    shards = facts.by_shard(files.series, stream, window)
+    hottest_first = facts.by_shard(files.series, stream, window)
+    shown = sorted(hottest_first[:SHARDS_SHOWN_MAX], key=lambda one: one.shard)
     quota = float(files.run.shards * SHARD_WRITE_RECORDS_PER_SECOND)
     target = files.run.rate_target_records_per_second
     seen = len(accepted.values) or len(offered.values)
@@ -149,9 +150,9 @@ def throughput_section(files: RunFiles) -> Mapping[str, Any]:
         "plot": plots.plot_throughput(offered, accepted, span(files), target=target, quota=quota) if seen else None,
         "stream": stream,
         "quota": quota,
-        "shards": [(shard, shard_bars(shard)) for shard in shards[:SHARDS_SHOWN_MAX]],
-        "more_shards": max(0, len(shards) - SHARDS_SHOWN_MAX),
-        "hottest": shards[0] if shards else None,
+        "shards": [(shard, shard_bars(shard)) for shard in shown],
+        "more_shards": max(0, len(hottest_first) - SHARDS_SHOWN_MAX),
+        "hottest": hottest_first[0] if hottest_first else None,
     }
 
 
@@ -236,7 +237,7 @@ def environment_rows(files: RunFiles) -> Sequence[tuple[str, str]]:
         ("Processor", " × ".join(str(part) for part in (seen.cpu_count, seen.cpu_model) if part)),
         ("Memory", wording.size(seen.memory_bytes)),
         ("System", f"{seen.operating_system} · {seen.kernel} · {seen.architecture}"),
-        ("Load before the run", f"{seen.load_average_1m:g}"),
+        ("Load before the run", f"load average {seen.load_average_1m:g}, 1 minute"),
         ("Flink", seen.flink),
         ("Java", seen.java),
         ("Connector", ", ".join(map(" ".join, connector))),

@@ -42,14 +42,12 @@ class Span:
 
 
 def plot_latency(over: LatencyCourse, found: Sequence[Checkpoint], span: Span, limit_ms: float | None) -> Markup:
-    """End-to-end latency: p50 and maximum by second, p99 by stretch, checkpoints and warm-up shaded."""
+    """End-to-end latency: p50 by second, p99 and maximum by stretch, checkpoints and warm-up shaded."""
 
     def paint(figure: Figure, narrow: bool) -> None:
         plot = axes(figure, narrow=narrow)
         _prepare_time(plot, span, narrow)
-        middle_s = over.starts_s + span.step_s / 2
-        plot.vlines(middle_s, over.p50_ms, over.max_ms, color="#c9d3dd", linewidth=1.0)
-        plot.plot(middle_s, over.max_ms, linestyle="none", marker=".", markersize=3.4, color=GREY)
+        plot.stairs(over.max_ms, over.max_edges_s, color=GREY, linewidth=1.2, baseline=None)
         line_s, line_ms = with_gaps(over.starts_s, over.p50_ms, span.step_s)
         plot.plot(line_s + span.step_s / 2, line_ms, color=BLUE)
         if len(over.p99_ms):
@@ -63,7 +61,7 @@ def plot_latency(over: LatencyCourse, found: Sequence[Checkpoint], span: Span, l
 
     return draw(
         "latency-time",
-        "End-to-end latency over time: median and maximum of each second, 99th percentile of longer stretches",
+        "End-to-end latency over time: median, 99th percentile and maximum",
         paint,
         height_in=3.3,
     )
@@ -83,7 +81,7 @@ def _latency_labels(over: LatencyCourse, limit_ms: float | None) -> list[tuple[f
 
 def _scale_latency(plot: Axes, over: LatencyCourse, limit_ms: float | None) -> None:
     """Linear from zero, unless the worst is so far from the median that one of the two could not be seen."""
-    values = np.concatenate([over.max_ms, [limit_ms] if limit_ms else []])
+    values = np.concatenate([over.max_ms[~np.isnan(over.max_ms)], [limit_ms] if limit_ms else []])
     top = float(values.max()) if len(values) else 1.0
     lowest = float(over.p50_ms.min()) if len(over.p50_ms) else 1.0
     if top > 25 * max(lowest, 1.0):

@@ -353,10 +353,11 @@ def judged(plan: Plan, outputs: Outputs, latency: Latency, objective: SloResult)
             f"The objective {objective.slo} was not met: {objective.observed}.",
         ]
     delay = f"the 99th percentile of its schedule delay is {latency.schedule.p99:,.0f} ms"
+    advice = "close other programs or lower --rate, and run again"
     if plan.missed:
         return "UNKNOWN", [
             f"The generator fell behind: {plan.missed:,} records were due and never sent.",
-            f"The generator fell behind: {delay}, the limit 20 ms.",
+            f"The generator fell behind: {delay}, the limit 20 ms; {advice}.",
         ]
     return "PASS", [
         f"All {outputs.expected:,} expected outputs came out once, and nothing else did.",

@@ -1,8 +1,8 @@
 from floodmark.bottleneck import Utilisation, find_bottleneck
 
 
-def use(name: str, share: float | None, *, binds: bool = True) -> Utilisation:
-    return Utilisation(name=name, share=share, evidence=f"{name} is in use", binds=binds)
+def use(name: str, share: float | None, *, says_share: bool = False) -> Utilisation:
+    return Utilisation(name=name, share=share, evidence=f"{name} is in use", says_share=says_share)
 
 
 def test_the_resource_nearest_its_limit_is_named() -> None:
@@ -32,10 +32,10 @@ def test_nothing_measured_is_unknown_and_not_none() -> None:
     assert found.evidence == "No utilisation was measured. Not measured: cpu, shard."
 
 
-def test_a_use_that_does_not_grow_with_load_is_shown_but_not_named() -> None:
-    found = find_bottleneck([use("read calls", 0.98, binds=False), use("cpu", 0.5)])
-    assert found.name == "none"
-    assert found.utilisation["read calls"] == 0.98
+def test_a_share_that_the_evidence_says_is_not_said_again() -> None:
+    assert find_bottleneck([use("cpu", 0.98, says_share=True)]).evidence == "cpu is in use."
+    spare = find_bottleneck([use("cpu", 0.5, says_share=True)])
+    assert spare.evidence == "Nothing is above 80% of its limit; nearest to it: cpu is in use."
 
 
 def test_above_its_limit_outranks_at_its_limit_and_ties_go_by_name() -> None:

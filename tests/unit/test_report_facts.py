@@ -39,7 +39,18 @@ def test_the_p99_is_taken_over_stretches_that_are_long_enough_for_one() -> None:
     assert over.p99_ms.tolist() == [100, 900, 100, 100, 100]
     assert over.starts_s.tolist() == list(range(20))
     assert over.p50_ms.tolist() == [100.0] * 20
-    assert over.max_ms[4:7].tolist() == [100, 900, 100]
+    assert over.max_edges_s.tolist() == over.p99_edges_s.tolist()
+    assert over.max_ms.tolist() == [100, 900, 100, 100, 100]
+
+
+def test_the_maximum_is_of_the_stretches_of_the_p99_and_of_what_is_left_over() -> None:
+    seconds = [interval(second, [second + 1] * 400) for second in range(20)]
+    over = courses.latency_course(seconds, WINDOW)
+    assert over.stretch_s == 3
+    assert over.p99_edges_s.tolist() == [0, 3, 6, 9, 12, 15, 18]
+    assert over.max_edges_s.tolist() == [0, 3, 6, 9, 12, 15, 18, 20]
+    assert over.max_ms.tolist() == [3, 6, 9, 12, 15, 18, 20]
+    assert np.all(over.p99_ms <= over.max_ms[:-1])
 
 
 def test_a_stretch_with_too_few_samples_is_a_gap() -> None:
@@ -52,7 +63,7 @@ def test_a_stretch_with_too_few_samples_is_a_gap() -> None:
 def test_too_few_samples_for_any_p99_give_none() -> None:
     over = courses.latency_course([interval(second, [5] * 20) for second in range(20)], WINDOW)
     assert (over.p99_ms.tolist(), over.stretch_s) == ([], 0)
-    assert len(over.p50_ms) == 20
+    assert len(over.p50_ms) == len(over.max_ms) == 20
     assert courses.latency_course([], WINDOW).starts_s.tolist() == []
 
 

@@ -238,13 +238,35 @@ def test_a_run_without_oracle_or_samples_is_shown_without_invented_figures(tmp_p
 def test_the_command_and_the_seed_are_there(tmp_path: Path) -> None:
     directory = EXAMPLES["build_run"](tmp_path, "pass")
     page = Page(render(directory).read_text())
-    assert "floodmark run abnormal-orders --rate 1500 --duration 45s --seed 20261120" in page.text
+    assert ".venv/bin/floodmark run abnormal-orders --rate 1500 --duration 45s --seed 20261120" in page.text
     assert "The seed 20261120 makes the same records" in page.text
     config = store.read_json(directory / store.CONFIG)
     del config["command"]
     store.write_json(directory / store.CONFIG, config)
     again = Page(render(directory).read_text()).text
     assert (
-        "floodmark run abnormal-orders --rate 1500 --duration 45s --profile constant --shards 3 --parallelism 3 "
-        "--consumer polling --checkpoint-interval 10000ms --seed 20261120 --slo 'p99<1s'"
+        ".venv/bin/floodmark run abnormal-orders --rate 1500 --duration 45s --profile constant --shards 3 "
+        "--parallelism 3 --consumer polling --checkpoint-interval 10000ms --seed 20261120 --slo 'p99<1s'"
     ) in again
+
+
+@pytest.mark.parametrize(
+    ("p99", "missed", "mark"),
+    [(20.0, 0, "✓ met"), (21.0, 0, "✗ missed"), (3.0, 1, "✗ missed"), (None, 0, "? unknown")],
+)
+def test_a_late_generator_missed_its_target_and_only_no_figure_is_unknown(
+    tmp_path: Path, p99: float | None, missed: int, mark: str
+) -> None:
+    directory = EXAMPLES["build_run"](tmp_path, "pass")
+    document = store.read_run(directory).model_dump(mode="json")
+    document["latency_ms"]["schedule"] |= {"p99": p99, "max": p99}
+    document["records"] |= {"missed": missed, "accepted": document["records"]["accepted"] - missed}
+    store.write_json(directory / "run.json", document)
+    assert Page(render(directory).read_text()).row("Generator’s delay")[2] == mark
+
+
+def test_shards_are_listed_in_order_of_their_id(made: Made) -> None:
+    directory, _ = made("pass")
+    shards = re.findall(r'<p class="shard">(.*?)</p>', (directory / store.REPORT).read_text())
+    assert len(shards) == 3
+    assert shards == sorted(shards)

@@ -99,12 +99,11 @@ def test_nothing_sampled_means_nothing_known() -> None:
     assert all(one.share is None for one in measured().values())
 
 
-def test_refused_reads_bind_and_unrefused_ones_do_not() -> None:
+def test_read_calls_are_at_their_limit_when_refused_and_left_out_otherwise() -> None:
     metric = "shard_read_throttled_calls_per_second"
-    calm = measured((1_000, metric, "s/0", 0))["shard_read_calls"]
-    assert (calm.share, calm.binds) == (0.0, False)
+    assert "shard_read_calls" not in measured((1_000, metric, "s/0", 0))
     hit = measured((1_000, metric, "s/0", 0), (1_000, metric, "s/1", 0.5))["shard_read_calls"]
-    assert (hit.share, hit.binds) == (1.0, True)
+    assert hit.share == 1.0
     assert hit.evidence == "reads of s/1 were refused 0.50 times/s"
 
 
@@ -115,3 +114,22 @@ def test_task_managers_add_up_and_have_no_share_of_a_machine_of_unknown_size() -
     ]
     assert measured(*cores)["taskmanager_cpu"].share == pytest.approx(0.75)
     assert measured(*cores, cpu_count=None)["taskmanager_cpu"].share is None
+
+
+def machine(busy: float, *, cpu_count: int | None = 2, **cores: float) -> str:
+    named = {"generator": 0.2, "Flink task-manager-1": 0.4} | cores
+    parts = [(1_500, "process_cpu_cores", label, value) for label, value in named.items()]
+    return measured((1_500, "machine_cpu_ratio", "", busy), *parts, cpu_count=cpu_count)["machine_cpu"].evidence
+
+
+def test_a_machine_that_others_kept_busy_is_said_to_be() -> None:
+    busy = "all processors of the machine were busy 98% of the time"
+    assert machine(0.98) == f"{busy}; other programs took 1.4 of its 2 cores"
+    assert machine(0.98, harness=1.3) == busy
+    assert machine(0.98, cpu_count=None) == busy
+    assert machine(0.5).endswith("busy 50% of the time")
+
+
+def test_without_figures_of_every_part_nobody_knows_what_others_took() -> None:
+    samples = [(1_500, "machine_cpu_ratio", "", 0.98), (1_500, "process_cpu_cores", "generator", 0.2)]
+    assert measured(*samples)["machine_cpu"].evidence.endswith("of the time")

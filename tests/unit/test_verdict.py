@@ -10,6 +10,8 @@ EMPTY = LatencySummary(count=0, p50=None, p90=None, p99=None, p99_9=None, max=No
 RECORDS = Records(offered=1000, accepted=1000, throttled=0, failed=0)
 OUTPUTS = Outputs(expected=10, observed=10, lost=0, duplicated=0, unexpected=0)
 
+ADVICE = "close other programs or lower --rate, and run again."
+
 
 def latency(**stages: LatencySummary) -> Latency:
     return Latency(**{stage: stages.get(stage, GOOD) for stage in STAGES})
@@ -73,11 +75,11 @@ NOT_A_NUMBER = LatencySummary(count=20_000, p50=1, p90=2, p99=float("nan"), p99_
         ),
         (
             {"latency": latency(schedule=SLOW)},
-            "The generator fell behind: the 99th percentile of its schedule delay is 21 ms, the limit 20 ms.",
+            "The generator fell behind: the 99th percentile of its schedule delay is 21 ms, the limit 20 ms; " + ADVICE,
         ),
         (
             {"latency": latency(schedule=FEW_AND_SLOW)},
-            "The generator fell behind: the maximum of its schedule delay is 21 ms, the limit 20 ms.",
+            "The generator fell behind: the maximum of its schedule delay is 21 ms, the limit 20 ms; " + ADVICE,
         ),
         (
             {"latency": latency(schedule=EMPTY)},

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 from floodmark.run import STAGES, Latency, LatencySummary, Outputs, Records, SloResult, Verdict
 
+SHARE_SUSTAINED_MIN = 0.95
+"""Below this the load that was asked for is not the load that was carried, however good the latencies look. What is on
+its way at the end of a short window may stay out, so it is less than one."""
+
 RUNNING = "RUNNING"
 """What Flink's REST API calls a job that runs."""
 
@@ -18,6 +22,8 @@ RUNNING = "RUNNING"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """What a verdict is made of. None means: not known, which is a reason for UNKNOWN.
+
+    `share_sustained` is what was accepted within the measured window by what was due in it.
 
     `ledger_problem` and `probe_error` are empty when the ledger is whole and the probe saw everything; `void_reason`
     is the generator's own word that it could not keep its schedule; `job_failure` is Flink's word on why the job ended,
@@ -30,6 +36,7 @@ class Measurement:
     latency: Latency
     slos: Sequence[SloResult]
     schedule_delay_limit_ms: float
+    share_sustained: float | None
     void_reason: str | None
     ledger_problem: str
     probe_error: str
@@ -131,6 +138,12 @@ def _failures(measurement: Measurement) -> Iterator[str]:
     records = measurement.records
     if records.failed:
         yield f"Failed: {records.failed:,} of {_count(records.offered, 'offered record')} never accepted."
+    share = measurement.share_sustained
+    if share is not None and share < SHARE_SUSTAINED_MIN:
+        yield (
+            f"The rate was not sustained: of the records that were due in the measured window, {share:.0%} "
+            "were accepted within it."
+        )
     for result in measurement.slos:
         if result.verdict == "FAIL":
             yield f"The objective {result.slo} was not met: {result.observed}."

@@ -77,6 +77,7 @@ class Accounting:
     offered: SecondCounter = field(init=False)
     accepted: SecondCounter = field(init=False)
     throttled: SecondCounter = field(init=False)
+    due_in_window: int = 0
     accepted_in_window: int = 0
     _outcomes: dict[int, int] = field(default_factory=dict)
     _throttled: int = 0
@@ -116,6 +117,7 @@ class Accounting:
         for code, count in zip(*np.unique(outcome, return_counts=True), strict=True):
             self._outcomes[int(code)] = self._outcomes.get(int(code), 0) + int(count)
         self._throttled += int(throttled.sum())
+        self.due_in_window += int(np.count_nonzero(self.window.contains(intended_ms)))
         self.offered.add(intended_ms)
         self.accepted.add(intended_ms[outcome == Outcome.ACCEPTED])
         self.throttled.add(intended_ms, throttled)
@@ -146,6 +148,11 @@ class Accounting:
         """
         length_ms = self.window.load_end_ms - self.window.load_start_ms
         return self.accepted_in_window * _MS_PER_SECOND / length_ms if length_ms > 0 else None
+
+    @property
+    def share_sustained(self) -> float | None:
+        """Records acknowledged within the window, by those that were due in it; None if none was."""
+        return self.accepted_in_window / self.due_in_window if self.due_in_window else None
 
 
 def make_again(traffic: Traffic, indices: Column, event_times_ms: Column) -> list[bytes]:

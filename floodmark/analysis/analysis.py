@@ -231,6 +231,7 @@ def _judge(inputs: _Inputs, findings: _Findings) -> Run:
             latency=latency,
             slos=slos,
             schedule_delay_limit_ms=settings.schedule_delay_limit_ms,
+            share_sustained=findings.accounting.share_sustained,
             void_reason=_void_reason(inputs),
             ledger_problem=_ledger_problem(inputs),
             probe_error=inputs.notes.probe_error or findings.outputs_problem,

@@ -36,7 +36,8 @@ def summary_table(run: Run) -> Table:
 
 def _what(run: Run) -> str:
     where = {"simulator": "the Kinesis simulator", "emulator": "an emulator", "aws": "AWS"}[run.endpoint_kind]
-    return f"{run.scenario} on {where}, {run.shards} shards × parallelism {run.parallelism}"
+    shards = "1 shard" if run.shards == 1 else f"{run.shards} shards"
+    return f"{run.scenario} on {where}, {shards} × parallelism {run.parallelism}"
 
 
 def _outputs(outputs: Outputs) -> str:

@@ -28,6 +28,7 @@ def measurement(**changes: Any) -> Measurement:
         "latency": latency(),
         "slos": (slo("PASS"),),
         "schedule_delay_limit_ms": 20.0,
+        "share_sustained": 1.0,
         "void_reason": None,
         "ledger_problem": "",
         "probe_error": "",
@@ -170,3 +171,13 @@ def test_without_an_oracle_outputs_are_not_judged() -> None:
     judgement = judge(measurement(outputs=unjudged))
     assert judgement.verdict == "PASS"
     assert not any("expected" in reason for reason in judgement.reasons)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(1.0, "PASS"), (0.95, "PASS"), (0.949, "FAIL"), (0.0, "FAIL")])
+def test_a_rate_that_was_not_sustained_is_no_pass(share: float, verdict: str) -> None:
+    assert judge(measurement(share_sustained=share)).verdict == verdict
+
+
+def test_the_reason_for_an_unsustained_rate_gives_the_share() -> None:
+    (reason,) = judge(measurement(share_sustained=0.668)).reasons
+    assert "67%" in reason

@@ -192,11 +192,13 @@ def run(command: list[str], progress: Progress, how_far: Callable[[], str]) -> N
 def size_bytes(*folders: Path) -> int:
     """What lies in some folders while others write there."""
     total = 0
-    for file in (file for folder in folders for file in folder.rglob("*")):
-        try:
-            total += file.lstat().st_size
-        except OSError:  # it has gone meanwhile
-            continue
+    for folder in folders:
+        for parent, _, names in os.walk(folder):  # which passes over a folder that has gone meanwhile
+            for name in names:
+                try:
+                    total += (Path(parent) / name).lstat().st_size
+                except OSError:  # as this file has
+                    continue
     return total
 
 

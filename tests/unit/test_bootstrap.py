@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -139,6 +140,23 @@ def test_a_failing_step_says_what_it_said(bootstrap: ModuleType) -> None:
     command = [sys.executable, "-c", "print('No space left on device'); raise SystemExit(1)"]
     with pytest.raises(bootstrap.SetupError, match="free some disk space"):
         bootstrap.run(command, bootstrap.Progress(), lambda: "trying")
+
+
+def test_a_folder_is_measured_while_others_work_in_it(bootstrap: ModuleType, tmp_path: Path) -> None:
+    folder = tmp_path / "busy"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "file").write_bytes(b"12345")
+    writer = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import os, sys, tempfile\nfor _ in range(3000): os.rmdir(tempfile.mkdtemp(dir=sys.argv[1]))",
+            str(folder),
+        ]
+    )
+    while writer.poll() is None:
+        assert bootstrap.size_bytes(folder, tmp_path / "missing") == 5
+    assert writer.returncode == 0
 
 
 def test_the_real_steps_can_be_fingerprinted_before_and_after(bootstrap: ModuleType) -> None:

@@ -1,6 +1,7 @@
 """Ports of this machine: free ones, and a clear word about taken ones."""
 
 import contextlib
+import random
 import socket
 from collections.abc import Iterator
 
@@ -10,14 +11,32 @@ from floodmark.errors import EnvironmentFailedError
 
 HOST = "127.0.0.1"
 
+PORTS = range(20_000, 32_000)
+"""Below the ports that systems hand out by themselves (Linux: from 32,768 on). A port from among those may be given to
+somebody else, such as another server of the same Flink process, between being found free and being listened on."""
+
 
 def free_ports(count: int) -> list[int]:
-    """As many different ports, free at this moment; all are held until the last is found."""
+    """As many different ports, free at this moment; all are held until the last is found.
+
+    EnvironmentFailedError if there are not so many.
+    """
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        found: list[int] = []
+        for port in random.sample(PORTS, k=len(PORTS)):
+            one = socket.socket()
+            try:
+                one.bind((HOST, port))
+            except OSError:
+                one.close()
+                continue
+            held.enter_context(one)
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise EnvironmentFailedError(
+        f"fewer than {count} ports from {PORTS.start} to {PORTS.stop - 1} are free", "end programs that listen there"
+    )
 
 
 def require_free_port(port: int, what: str) -> None:

@@ -105,6 +105,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Trial]]:
         if trial.process.poll() is None:
             trial.process.send_signal(signal.SIGINT)
             trial.process.wait(STOP_TIMEOUT_S)
+        if trial.process.stdout:
+            trial.process.stdout.close()
 
 
 def documented_files() -> set[str]:

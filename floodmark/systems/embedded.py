@@ -32,9 +32,10 @@ START_TIMEOUT_S = 90.0
 """Flink answers after about 10 s on two idle cores; a busy machine gets several times as long."""
 
 ENDPOINT_TIMEOUT_S = 5.0
+"""For a Kinesis service that somebody else has started, and that should answer at once."""
+
 ANY_REGION = "us-east-1"
 """Asked only whether the service answers, which it does for every region."""
-"""For a Kinesis service that somebody else has started, and that should answer at once."""
 
 POLL_INTERVAL_S = 0.1
 LOG_LINES_SEARCHED = 200

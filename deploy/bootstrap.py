@@ -132,7 +132,7 @@ def make_venv(progress: Progress) -> None:
 
 def install_packages(progress: Progress) -> None:
     """The locked packages, each checked against its hash."""
-    wanted = sum(1 for line in LOCK.read_text().splitlines() if "==" in line and not line.startswith((" ", "#")))
+    wanted = len(locked_packages())
     before = sum(1 for _ in site_packages().glob("*.dist-info"))
 
     def how_far() -> str:
@@ -207,11 +207,15 @@ def site_packages() -> Path:
     return next((VENV / "lib").glob("python3.*/site-packages"), VENV / "lib")
 
 
+def locked_packages() -> list[tuple[str, str]]:
+    """Name and version of every package in the lock."""
+    return re.findall(r"^([A-Za-z0-9._-]+)==([^ \\]+)", LOCK.read_text(), flags=re.MULTILINE)
+
+
 def packages_are_there() -> bool:
     """Whether every locked package is installed in its locked version."""
-    locked = re.findall(r"^([A-Za-z0-9._-]+)==([^ \\]+)", LOCK.read_text(), flags=re.MULTILINE)
     installed = {folder.name.removesuffix(".dist-info") for folder in site_packages().glob("*.dist-info")}
-    return {plain(f"{name}-{version}") for name, version in locked} <= {plain(name) for name in installed}
+    return {plain(f"{name}-{version}") for name, version in locked_packages()} <= {plain(name) for name in installed}
 
 
 def plain(name: str) -> str:

@@ -10,12 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from floodmark.errors import ConfigurationError
+from floodmark.schedule import DURATION_MAX_S, RATE_MAX_RECORDS_PER_SECOND
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-RATE_MAX_RECORDS_PER_SECOND = 1_000_000.0
-DURATION_MAX_S = 7 * 24 * 3600.0
 
 
 def parse_duration_s(text: str) -> float:

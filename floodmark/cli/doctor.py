@@ -8,8 +8,7 @@ from rich.text import Text
 
 from floodmark.cli.console import open_console
 from floodmark.doctor import Finding, examine
-
-EXIT_INCOMPLETE = 4
+from floodmark.errors import EnvironmentFailedError
 
 
 @click.command()
@@ -27,7 +26,7 @@ def doctor(as_json: bool) -> int:
     missing = [finding for finding in findings if not finding.present and not finding.optional]
     if not missing and not as_json:
         console.print("everything that a run needs is here")
-    return EXIT_INCOMPLETE if missing else 0
+    return EnvironmentFailedError.exit_code if missing else 0
 
 
 def _line(finding: Finding) -> Text:

@@ -20,10 +20,8 @@ from floodmark.cli.report import report
 from floodmark.cli.run import demo, run
 from floodmark.cli.runs import runs
 from floodmark.cli.system import down, status, up
-from floodmark.errors import FloodmarkError
+from floodmark.errors import ConfigurationError, EnvironmentFailedError, FloodmarkError
 
-EXIT_USAGE = 2
-EXIT_ENVIRONMENT = 4
 EXIT_INTERRUPTED = 130
 
 _NO_SPACE = "free some space; runs are kept in `runs` (--out names another place), the rest in `.floodmark`"
@@ -67,7 +65,7 @@ def run_command_line(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
-        return EXIT_USAGE
+        return ConfigurationError.exit_code
     except (click.Abort, KeyboardInterrupt):
         console.print("interrupted; everything that was started has been stopped", style="yellow")
         return EXIT_INTERRUPTED
@@ -77,10 +75,10 @@ def run_command_line(arguments: list[str]) -> int:
         return error.exit_code
     except OSError as error:
         _complain(console, _refusal(error))
-        return EXIT_ENVIRONMENT
+        return EnvironmentFailedError.exit_code
     except Exception:  # the last line of defence: a fault of our own, kept so that it can be reported
         _complain(console, f"a fault in floodmark itself, kept in {_keep_fault()}")
-        return EXIT_ENVIRONMENT
+        return EnvironmentFailedError.exit_code
 
 
 def _complain(console: Console, what: str) -> None:

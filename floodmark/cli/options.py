@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
-from floodmark.config import RATE_MAX_RECORDS_PER_SECOND, TrialConfig, parse_duration_s
+from floodmark.config import TrialConfig, parse_duration_s
 from floodmark.errors import ConfigurationError
+from floodmark.schedule import RATE_MAX_RECORDS_PER_SECOND
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -14,12 +14,11 @@ from floodmark.cli.console import open_console
 from floodmark.cli.options import JSON, OUT, trial_options
 from floodmark.cli.progress import open_progress
 from floodmark.cli.summary import summary_table
+from floodmark.cli.verdicts import VERDICT_EXIT_CODES
 from floodmark.config import TrialConfig, build_config
 from floodmark.scenarios import ABNORMAL_ORDERS, SCENARIOS, Scenario, find_scenario
 from floodmark.slo import parse_slo
 from floodmark.trial import TrialOutcome, run_trial
-
-EXIT_CODES = {"PASS": 0, "FAIL": 1, "UNKNOWN": 3}
 
 DEMO_SETTINGS = {"duration_s": 45.0, "warm_up_s": 10.0, "rate_records_per_second": 1500.0}
 
@@ -60,7 +59,7 @@ def _run(scenario: Scenario, settings: dict[str, Any], out: Path | None, as_json
     _show(outcome, console)
     if as_json:
         click.echo(outcome.run.model_dump_json(indent=2))
-    return EXIT_CODES[outcome.run.verdict]
+    return VERDICT_EXIT_CODES[outcome.run.verdict]
 
 
 def _resolve(scenario: Scenario, given: dict[str, Any]) -> TrialConfig:

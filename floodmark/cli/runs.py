@@ -11,10 +11,10 @@ from rich.text import Text
 
 from floodmark import paths, store
 from floodmark.cli.console import open_console
+from floodmark.cli.verdicts import VERDICT_STYLES
 from floodmark.store import RunEntry
 
 RUNS_SHOWN = 20
-VERDICT_STYLES = {"PASS": "bold green", "FAIL": "bold red", "UNKNOWN": "bold yellow"}
 MISSING = "–"
 
 

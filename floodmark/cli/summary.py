@@ -3,9 +3,8 @@
 from rich.table import Table
 from rich.text import Text
 
+from floodmark.cli.verdicts import VERDICT_STYLES
 from floodmark.run import LatencySummary, Outputs, Run
-
-_STYLES = {"PASS": "bold green", "FAIL": "bold red", "UNKNOWN": "bold yellow"}
 
 
 def summary_table(run: Run) -> Table:
@@ -13,7 +12,9 @@ def summary_table(run: Run) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    table.add_row("verdict", Text(run.verdict, style=_STYLES[run.verdict]) + Text(f"  {_what(run)}", style="default"))
+    table.add_row(
+        "verdict", Text(run.verdict, style=VERDICT_STYLES[run.verdict]) + Text(f"  {_what(run)}", style="default")
+    )
     for reason in run.reasons:
         table.add_row("", Text(reason))  # a reason may quote anything, square brackets too
     records, outputs = run.records, run.outputs

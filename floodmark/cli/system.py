@@ -13,8 +13,6 @@ from floodmark.scenarios import default_streams
 from floodmark.systems.embedded import KINESIS_PORT, SystemSettings, SystemState, bring_up, forget, read_state
 from floodmark.systems.flink import FlinkInstallation, FlinkLayout
 
-EXIT_ENVIRONMENT = 4
-
 
 @click.command()
 @click.option("--kinesis-port", type=click.IntRange(0, 65535), default=KINESIS_PORT, show_default=True)
@@ -54,7 +52,7 @@ def status(as_json: bool, as_shell: bool) -> int:
         click.echo("the embedded system is not up; `floodmark up` starts it")
     else:
         open_console().print(_table(state))
-    return EXIT_ENVIRONMENT if state and state.missing() else 0
+    return EnvironmentFailedError.exit_code if state and state.missing() else 0
 
 
 @click.command()

@@ -29,6 +29,15 @@ class ListenError(Exception):
         self.remedy = remedy
 
 
+class JournalError(Exception):
+    """What was to be kept on disk cannot be, or cannot be taken up again; `remedy` says what to do."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
 def invalid_argument(message: str) -> ServiceError:
     """The request is well formed but contradicts itself or the state of the stream."""
     return ServiceError("InvalidArgumentException", message)

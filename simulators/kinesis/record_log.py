@@ -48,9 +48,9 @@ class RecordSlice:
 class RecordLog:
     """Appended at the new end, trimmed at the old one. Positions count from 1 and are never used twice."""
 
-    def __init__(self) -> None:
-        self._segments: deque[_Segment] = deque([_Segment(1)])
-        self.first = 1
+    def __init__(self, first: int = 1) -> None:
+        self._segments: deque[_Segment] = deque([_Segment(first)])
+        self.first = first
         self.stored_bytes = 0
 
     @property
@@ -128,6 +128,20 @@ class RecordLog:
         while self.first < min(position, self.end):
             self._drop(min(position, self._segments[0].end) - self.first)
         return self.first - before
+
+    def take_back(self, position: int) -> tuple[int, int]:
+        """Forget the records from `position` on, as if they had never been: how many, and bytes of keys and data."""
+        count = size = 0
+        while self.end > max(position, self.first):
+            segment = self._segments[-1]
+            start = max(position - segment.first, 0)
+            count += len(segment.keys) - start
+            size += sum(map(len, segment.keys[start:])) + sum(map(len, segment.data[start:]))
+            del segment.keys[start:], segment.data[start:], segment.arrivals_ms[start:]
+            if not segment.keys and len(self._segments) > 1:
+                self._segments.pop()
+        self.stored_bytes -= size + count * RECORD_OVERHEAD_BYTES
+        return count, size
 
     def free(self, wanted_bytes: int) -> int:
         """Forget the oldest records until `wanted_bytes` are free, at most one segment; how many records that were."""

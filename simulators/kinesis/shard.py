@@ -94,6 +94,22 @@ class Shard:
             self.wake()
         return sequence.numbered(self._base, position, arrival_ms)
 
+    def take_back(self, position: int) -> None:
+        """Forget the records from `position` on: they were stored but not kept on disk, and nobody was told of them."""
+        count, size = self.log.take_back(position)
+        self.counters.incoming_records -= count
+        self.counters.incoming_bytes -= size
+
+    @property
+    def last_arrival_ms(self) -> int:
+        """No record that is put from now on arrives before this moment."""
+        return self._last_arrival_ms
+
+    def resume(self, log: RecordLog, last_arrival_ms: int) -> None:
+        """Go on with the records of an earlier process."""
+        self.log = log
+        self._last_arrival_ms = last_arrival_ms
+
     def read(self, position: int, *, records_max: int, bytes_max: int, now_ms: int) -> RecordSlice:
         """Records from `position` on, counted as read by a poller; quotas are the caller's to ask first."""
         found = self.log.read(position, records_max=records_max, bytes_max=bytes_max)

@@ -50,6 +50,8 @@ class Stream:
         self.consumers: dict[str, Consumer] = {}
         self.scaled_ms: list[int] = []
         self.is_gone = False
+        self.revision = 0
+        """Counts how often the set of shards changed, so that whoever keeps it on disk sees that it did."""
         self.call_quotas: dict[str, CallQuota] = {}
         self._shards: dict[str, Shard] = {}
         self._shards_made = 0
@@ -124,6 +126,23 @@ class Stream:
         self._shards[shard.id] = shard
         return shard
 
+    @property
+    def key(self) -> str:
+        """Tells it from every other stream, also from an earlier one with the same name."""
+        return f"{self.arn} {self.created_ms}"
+
+    @property
+    def shards_made(self) -> int:
+        """How many shards it ever had; the next one gets this number."""
+        return self._shards_made
+
+    def resume(self, shards: list[Shard], shards_made: int) -> None:
+        """Go on with the shards of an earlier process."""
+        self._shards = {shard.id: shard for shard in shards}
+        self._shards_made = shards_made
+        self._route()
+
     def _route(self) -> None:
+        self.revision += 1
         self._open = sorted((s for s in self.shards if s.is_open), key=lambda shard: shard.hash_range.first)
         self._starts = [hash_key_from_number(shard.hash_range.first) for shard in self._open]

@@ -2,7 +2,6 @@
 
 import difflib
 import ipaddress
-import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -10,18 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from floodmark.errors import ConfigurationError
-from floodmark.schedule import DURATION_MAX_S, RATE_MAX_RECORDS_PER_SECOND
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def parse_duration_s(text: str) -> float:
-    """Seconds in a text such as `500ms`, `45s`, `2m` or `1h`; ConfigurationError for anything else."""
-    found = _DURATION.fullmatch(text.strip())
-    if not found:
-        raise ConfigurationError(f"{text!r} is no duration", "write a number and a unit: 500ms, 45s, 2m, 1h")
-    return float(found[1]) * _SECONDS_PER_UNIT[found[2]]
+from floodmark.schedule import DURATION_MAX_S, RATE_MAX_RECORDS_PER_SECOND, ProfileOptions, Replay, parse_shape
 
 
 class TrialConfig(BaseModel):
@@ -33,7 +21,8 @@ class TrialConfig(BaseModel):
     rate_records_per_second: float = Field(default=1500.0, gt=0, le=RATE_MAX_RECORDS_PER_SECOND, allow_inf_nan=False)
     duration_s: float = Field(default=60.0, gt=0, le=DURATION_MAX_S, allow_inf_nan=False)
     warm_up_s: float = Field(default=10.0, ge=0, le=3600, allow_inf_nan=False)
-    profile: Literal["constant", "ramp"] = "constant"
+    profile: str = Field(default="constant", max_length=1000)
+    spacing: Literal["even", "poisson"] = "even"
     shards: int = Field(default=3, ge=1, le=1000)
     output_shards: int = Field(default=3, ge=1, le=1000)
     parallelism: int = Field(default=3, ge=1, le=64)
@@ -51,6 +40,17 @@ class TrialConfig(BaseModel):
     slos: tuple[str, ...] = ()
     schedule_delay_limit_ms: float = Field(default=20.0, gt=0)
     drain_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _profile_is_a_known_one(self) -> Self:
+        shape = parse_shape(self.profile)
+        if isinstance(shape, Replay):
+            raise ConfigurationError(
+                "a trial has a rate of its own, and a recording another one",
+                "replay recordings with the load tests or with `floodmark produce`",
+            )
+        ProfileOptions(shape=shape, rate_records_per_second=self.rate_records_per_second, duration_s=self.duration_s)
+        return self
 
     @model_validator(mode="after")
     def _endpoint_is_a_known_kind(self) -> Self:

@@ -10,17 +10,32 @@ from locust.argument_parser import LocustArgumentParser
 from pydantic import BaseModel, ValidationError
 
 from floodmark import paths
-from floodmark.config import is_loopback, parse_duration_s
+from floodmark.config import is_loopback
+from floodmark.duration import parse_duration_s
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from floodmark.ledger import require_no_ledger
 from floodmark.producer import ProducerSettings
-from floodmark.schedule import ProfileOptions
+from floodmark.schedule import (
+    DURATION_MAX_S,
+    PROFILE_NAMES,
+    UNTIL_STOPPED,
+    Points,
+    ProfileOptions,
+    Replay,
+    parse_shape,
+)
 from floodmark.store import read_json
 from simulators.traffic.orders import OrderTrafficOptions
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _PRODUCER = ProducerSettings()
+
+RATE_DEFAULT = 1500.0
+DURATION_DEFAULT_S = 60.0
+"""Of the profiles that have none of their own."""
+
+_LOAD_DEFAULTS = {"rate_records_per_second": RATE_DEFAULT, "duration_s": DURATION_DEFAULT_S}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +55,21 @@ class Option:
 
 
 OPTIONS = (
-    Option(flag="--rate", field="rate_records_per_second", default="1500", help="records per second"),
-    Option(flag="--duration", field="duration_s", default="60s", help="measured part of the load: 500ms, 45s, 2m, 1h"),
-    Option(flag="--warm-up", field="warm_up_s", default="10s", help="load before the measured part"),
     Option(
-        flag="--ramp-from",
-        field="ramp_from_records_per_second",
+        flag="--rate",
+        field="rate_records_per_second",
         default="",
-        help="where the profile `ramp` begins, in records per second (a tenth of --rate)",
+        help=f"highest rate of the profile in records per second ({RATE_DEFAULT:g}, or what the profile's file says)",
     ),
+    Option(
+        flag="--duration",
+        field="duration_s",
+        default="",
+        help=f"measured part of the load: 45s, 2m, 1h, {UNTIL_STOPPED} ({DURATION_DEFAULT_S:g}s, or what a file says)",
+    ),
+    Option(flag="--records", field="records_max", default="", help="end after so many records, warm-up included"),
+    Option(flag="--warm-up", field="warm_up_s", default="10s", help="load before the measured part"),
+    Option(flag="--spacing", field="spacing", default="even", help="how records lie within the profile: even, poisson"),
     Option(flag="--seed", field="seed", default="1", help="the same seed makes the same records"),
     Option(flag="--abnormal-ratio", field="abnormal_share", default="0.2", help="share of orders above 10,000"),
     Option(
@@ -106,7 +127,7 @@ SWITCHES = {
     "--allow-remote": "send the load to an endpoint that is not on this machine",
     "--resend-unknown": "send records again that were never answered for; they may then be there twice",
 }
-_FLAGS = {option.field: option.flag for option in OPTIONS} | {"name": "--profile"}
+_FLAGS = {option.field: option.flag for option in OPTIONS} | {"shape": "--profile"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,14 +159,16 @@ def add_arguments(parser: LocustArgumentParser, stream: str) -> None:
     parser.set_defaults(web_host="127.0.0.1")
     for action in parser._actions:
         if "--profile" in action.option_strings:
-            action.help = "How records arrive: constant or ramp"
+            action.help = f"How the rate moves: {', '.join(PROFILE_NAMES)}; docs/reference/profiles.md"
 
 
 def read_options(namespace: Mapping[str, Any]) -> LoadOptions:
     """Options from their texts; ConfigurationError for a wrong one, EnvironmentFailedError if there is no endpoint."""
     texts = {option.field: str(namespace[option.name]).strip() for option in OPTIONS}
     values: dict[str, Any] = {field: _parse(field, text) for field, text in texts.items()}
-    values["name"] = namespace.get("profile") or "constant"
+    values["shape"] = shape = parse_shape(namespace.get("profile") or "constant")
+    if not isinstance(shape, Points | Replay):
+        values = {**_LOAD_DEFAULTS, **{field: value for field, value in values.items() if value is not None}}
     values["resend_unknown"] = bool(namespace["resend_unknown"])
     region = values["region"]
     options = LoadOptions(
@@ -169,8 +192,10 @@ def check_ledger(options: LoadOptions) -> None:
 
 
 def _parse(field: str, text: str) -> Any:
-    if field == "ramp_from_records_per_second":
-        return text or None
+    if field in {"rate_records_per_second", "duration_s", "records_max"} and not text:
+        return None
+    if field == "duration_s" and text == UNTIL_STOPPED:
+        return DURATION_MAX_S
     if not field.endswith("_s"):
         return text
     try:

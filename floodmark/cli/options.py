@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
-from floodmark.config import TrialConfig, parse_duration_s
+from floodmark.config import TrialConfig
+from floodmark.duration import parse_duration_s
 from floodmark.errors import ConfigurationError
-from floodmark.schedule import RATE_MAX_RECORDS_PER_SECOND
+from floodmark.schedule import PROFILE_NAMES, RATE_MAX_RECORDS_PER_SECOND
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -49,7 +50,8 @@ _TRIAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _option("--rate", "rate_records_per_second", "Records a second that are due.", type=RATE),
     _option("--duration", "duration_s", "Length of the measured load.", type=DURATION, shown="60s"),
     _option("--warm-up", "warm_up_s", "Load before it, at the same rate, in no figure.", type=DURATION, shown="10s"),
-    _option("--profile", "profile", "How the rate moves.", type=click.Choice(["constant", "ramp"])),
+    _option("--profile", "profile", f"How the rate moves: {', '.join(PROFILE_NAMES)}; docs/reference/profiles.md."),
+    _option("--spacing", "spacing", "How records lie within it.", type=click.Choice(["even", "poisson"])),
     _option("--shards", "shards", "Shards of the input stream.", type=click.IntRange(1, 1000)),
     _option("--output-shards", "output_shards", "Shards of the output stream.", type=int, shown="as --shards"),
     _option("--parallelism", "parallelism", "Parallelism of the job.", type=click.IntRange(1, 64)),

@@ -12,7 +12,7 @@ from floodmark.ledger import blocks
 from floodmark.ledger.blocks import Block, Kind, ledger_path, read_blocks
 from floodmark.ledger.columns import SEQUENCE_TYPE, Outcome, Rows, decode
 from floodmark.ledger.manifest import Manifest, read_manifests
-from floodmark.schedule import PiecewiseLinearProfile
+from floodmark.schedule import Profile
 
 CHUNK_RECORDS = 65_536
 CHUNKS_OPEN_MAX = 160
@@ -63,7 +63,7 @@ class _Chunk:
         self.offered[places] = True
         self.settled += len(places)
 
-    def entries(self, manifest: Manifest, profile: PiecewiseLinearProfile, shards: tuple[str, ...]) -> Entries:
+    def entries(self, manifest: Manifest, profile: Profile, shards: tuple[str, ...]) -> Entries:
         places = np.flatnonzero(self.offered)
         outcome = self.outcome[places]
         outcome[outcome == _PENDING] = Outcome.UNKNOWN

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
-from floodmark.schedule import PiecewiseLinearProfile, ProfileOptions
+from floodmark.schedule import Profile, ProfileOptions
 from floodmark.store import read_json, write_json
 from simulators.traffic import Traffic
 from simulators.traffic.orders import OrderTrafficOptions
@@ -43,7 +43,7 @@ class Manifest(BaseModel):
         """The series of records that was offered."""
         return self.traffic_options.build()
 
-    def schedule(self) -> PiecewiseLinearProfile:
+    def schedule(self) -> Profile:
         """When each of them was due."""
         return self.profile.build()
 

@@ -26,6 +26,7 @@ def start_generator(config: TrialConfig, scenario: Scenario, *, endpoint: str, l
         "--duration": f"{config.duration_s}s",
         "--warm-up": f"{config.warm_up_s}s",
         "--profile": config.profile,
+        "--spacing": config.spacing,
         "--seed": config.seed,
         "--abnormal-ratio": config.abnormal_share,
         "--batch": config.batch_records,

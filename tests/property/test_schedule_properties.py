@@ -6,24 +6,24 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from floodmark.schedule import PiecewiseLinearProfile, Segment
+from floodmark.schedule import Course, EvenArrivals, PoissonArrivals, Profile, Segment
 
 rates = st.one_of(st.just(0.0), st.floats(0.01, 1_000_000))
 segments = st.builds(Segment, duration_s=st.floats(0.001, 100_000), start_rate=rates, end_rate=rates)
 
 
 @st.composite
-def profiles(draw: st.DrawFn) -> PiecewiseLinearProfile:
+def profiles(draw: st.DrawFn) -> Profile:
     parts = draw(st.lists(segments, min_size=1, max_size=4))
     assume(sum(part.records for part in parts) > 0.1)
-    return PiecewiseLinearProfile(parts)
+    if draw(st.booleans()):
+        return PoissonArrivals(Course(parts), draw(st.integers(0, 2**63 - 1)))
+    return EvenArrivals(Course(parts))
 
 
 @settings(deadline=None)
 @given(profiles(), st.data())
-def test_a_record_is_counted_from_its_due_time_on_and_not_before(
-    profile: PiecewiseLinearProfile, data: st.DataObject
-) -> None:
+def test_a_record_is_counted_from_its_due_time_on_and_not_before(profile: Profile, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, profile.total - 1))
     offset = int(profile.due_offsets_ns(index, 1)[0])
     assert profile.due_count(offset) > index
@@ -32,7 +32,7 @@ def test_a_record_is_counted_from_its_due_time_on_and_not_before(
 
 @settings(deadline=None)
 @given(profiles(), st.data())
-def test_counts_never_fall_and_end_at_the_total(profile: PiecewiseLinearProfile, data: st.DataObject) -> None:
+def test_counts_never_fall_and_end_at_the_total(profile: Profile, data: st.DataObject) -> None:
     last = int(profile.due_offsets_ns(profile.total - 1, 1)[0])
     moments = sorted(data.draw(st.lists(st.integers(0, last), max_size=20)))
     counts = [profile.due_count(moment) for moment in [-1, *moments, last, last * 2 + 1]]
@@ -42,9 +42,7 @@ def test_counts_never_fall_and_end_at_the_total(profile: PiecewiseLinearProfile,
 
 @settings(deadline=None)
 @given(profiles(), st.data())
-def test_any_stretch_gives_the_same_due_times_and_they_never_decrease(
-    profile: PiecewiseLinearProfile, data: st.DataObject
-) -> None:
+def test_any_stretch_gives_the_same_due_times_and_they_never_decrease(profile: Profile, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, profile.total - 1))
     count = data.draw(st.integers(1, min(2000, profile.total - first)))
     whole = profile.due_offsets_ns(first, count)

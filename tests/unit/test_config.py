@@ -2,7 +2,8 @@
 
 import pytest
 
-from floodmark.config import TrialConfig, build_config, parse_duration_s
+from floodmark.config import TrialConfig, build_config
+from floodmark.duration import parse_duration_s
 from floodmark.errors import ConfigurationError
 from floodmark.scenarios import find_scenario
 

@@ -3,13 +3,13 @@
 import pytest
 from pydantic import ValidationError
 
-from floodmark.schedule import PiecewiseLinearProfile, ProfileOptions, Segment
+from floodmark.schedule import Course, EvenArrivals, ProfileOptions, Segment
 
 SECOND_NS = 1_000_000_000
 
 
 def options(**changed: object) -> ProfileOptions:
-    settings = {"name": "constant", "rate_records_per_second": 4.0, "duration_s": 2.0, "warm_up_s": 1.0}
+    settings = {"rate_records_per_second": 4.0, "duration_s": 2.0, "warm_up_s": 1.0}
     return ProfileOptions.model_validate({**settings, **changed})
 
 
@@ -34,7 +34,7 @@ def test_a_long_fast_run_keeps_whole_seconds_exact() -> None:
 
 
 def test_a_ramp_warms_up_where_it_begins_and_rises_in_a_straight_line() -> None:
-    ramp = options(name="ramp", rate_records_per_second=20.0, ramp_from_records_per_second=10.0, duration_s=10.0)
+    ramp = options(shape={"name": "ramp", "start": 0.5}, rate_records_per_second=20.0, duration_s=10.0)
     profile = ramp.build()
     assert profile.total == 10 + 150
     assert profile.due_count(SECOND_NS - 1) == 10
@@ -44,17 +44,23 @@ def test_a_ramp_warms_up_where_it_begins_and_rises_in_a_straight_line() -> None:
 
 
 def test_a_ramp_begins_at_a_tenth_unless_told_otherwise() -> None:
-    assert options(name="ramp", rate_records_per_second=100.0, warm_up_s=2.0).build().due_count(2 * SECOND_NS - 1) == 20
+    assert (
+        options(shape={"name": "ramp"}, rate_records_per_second=100.0, warm_up_s=2.0)
+        .build()
+        .due_count(2 * SECOND_NS - 1)
+        == 20
+    )
 
 
 def test_a_rate_that_begins_or_pauses_at_zero_is_no_trouble() -> None:
-    profile = PiecewiseLinearProfile(
+    course = Course(
         [
             Segment(duration_s=2, start_rate=0, end_rate=4),
             Segment(duration_s=3, start_rate=0, end_rate=0),
             Segment(duration_s=1, start_rate=2, end_rate=2),
         ]
     )
+    profile = EvenArrivals(course)
     assert profile.total == 6
     # t = √n in the first segment; record 4 is due when its end is reached again after the pause.
     assert profile.due_offsets_ns(0, 6).tolist() == [
@@ -79,8 +85,10 @@ def test_offsets_beyond_the_end_are_refused() -> None:
         {"rate_records_per_second": float("nan")},
         {"duration_s": 0},
         {"warm_up_s": -1},
-        {"name": "steps"},
-        {"ramp_from_records_per_second": 5.0},
+        {"shape": {"name": "stairs"}},
+        {"shape": {"name": "ramp", "start": 1.5}},
+        {"duration_s": None},
+        {"rate_records_per_second": None},
     ],
 )
 def test_impossible_options_are_refused(wrong: dict[str, object]) -> None:
@@ -90,7 +98,7 @@ def test_impossible_options_are_refused(wrong: dict[str, object]) -> None:
 
 def test_a_profile_without_records_is_refused() -> None:
     with pytest.raises(ValueError, match="above zero"):
-        PiecewiseLinearProfile([Segment(duration_s=5, start_rate=0, end_rate=0)])
+        Course([Segment(duration_s=5, start_rate=0, end_rate=0)])
 
 
 def test_windows_in_nanoseconds() -> None:

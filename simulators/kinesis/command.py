@@ -1,6 +1,7 @@
 """The simulator's command line."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import click
 
 from simulators.kinesis.errors import ListenError, SettingsError
 from simulators.kinesis.quota_file import load_quotas
-from simulators.kinesis.server import leave, serve
-from simulators.kinesis.settings import DEFAULT_PORT, HOST, ServerSettings, parse_streams
+from simulators.kinesis.server import Door, leave, serve
+from simulators.kinesis.settings import DEFAULT_PORT, HOST, ServerSettings, TlsSettings, parse_names, parse_streams
 
 MIB = 1024 * 1024
 
@@ -30,6 +31,28 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--port-file",
                 type=click.Path(dir_okay=False, path_type=Path),
                 help="File that gets the port's number once the server is ready.",
+            ),
+            click.option(
+                "--tls-port",
+                type=click.IntRange(0, 65535),
+                help="Port for TLS beside the other one; 0 takes a free one. Without it there is no TLS.",
+            ),
+            click.option(
+                "--tls-port-file",
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="File that gets the number of the TLS port once the server is ready.",
+            ),
+            click.option(
+                "--tls-folder",
+                type=click.Path(file_okay=False, path_type=Path),
+                default=Path(os.environ.get("FLOODMARK_HOME", ".floodmark")) / "tls",
+                show_default=True,
+                help="Folder of the certificate, which is made there, and of what clients need to trust it.",
+            ),
+            click.option(
+                "--tls-names",
+                default="",
+                help="Host names and addresses that the certificate holds beside localhost, separated by commas.",
             ),
             click.option("--streams", default="", help="Streams to begin with, NAME:SHARDS separated by commas."),
             click.option(
@@ -56,18 +79,44 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def settings(
-    host: str, port: int, port_file: Path | None, streams: str, quotas: str, memory_mib: int, transition_ms: int
+    host: str,
+    port: int,
+    port_file: Path | None,
+    tls_port: int | None,
+    tls_port_file: Path | None,
+    tls_folder: Path,
+    tls_names: str,
+    streams: str,
+    quotas: str,
+    memory_mib: int,
+    transition_ms: int,
 ) -> ServerSettings:
     """Options as settings; SettingsError if they make no sense."""
     return ServerSettings(
         host=host,
         port=port,
         port_file=port_file,
+        tls=_tls(tls_port, tls_port_file, tls_folder, tls_names),
         streams=parse_streams(streams),
         quotas=load_quotas(quotas),
         memory_bytes_max=memory_mib * MIB,
         transition_ms=transition_ms,
     )
+
+
+def _tls(port: int | None, port_file: Path | None, folder: Path, names: str) -> TlsSettings | None:
+    if port is None:
+        if port_file or names:
+            raise SettingsError("there is no TLS without a port for it", "add --tls-port (0 takes a free one)")
+        return None
+    return TlsSettings(port=port, port_file=port_file, folder=folder, names=parse_names(names))
+
+
+def _announce(doors: Sequence[Door]) -> None:
+    for door in doors:
+        click.echo(door.url)
+        if door.certificate:
+            click.echo(f"clients trust {door.certificate.authority}")
 
 
 @click.command("kinesis")
@@ -76,7 +125,7 @@ def main(**given: Any) -> None:
     """Serve the API of Amazon Kinesis Data Streams on this machine, quotas included."""
     code = 0
     try:
-        serve(settings(**given), click.echo)
+        serve(settings(**given), _announce)
     except (SettingsError, ListenError) as error:
         click.echo(f"error: {error.message}" + (f"\n  → {error.remedy}" if error.remedy else ""), err=True)
         code = 2 if isinstance(error, SettingsError) else 4

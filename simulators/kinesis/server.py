@@ -1,72 +1,63 @@
-"""The simulator as a running server: one port for HTTP/1.1 and HTTP/2, started and stopped cleanly."""
+"""The simulator as a running server: cleartext and TLS, HTTP/1.1 and HTTP/2, started and stopped cleanly."""
 
 import asyncio
-import errno
+import logging
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
-
-from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server as EmbeddedServer
+from typing import NoReturn
 
 from simulators.kinesis.account import Account, AccountSettings
 from simulators.kinesis.application import Application
+from simulators.kinesis.certificate import Certificate, ensure_certificate
 from simulators.kinesis.errors import ListenError, ServiceError, SettingsError
 from simulators.kinesis.fan_out import FanOut
+from simulators.kinesis.listener import (
+    CONNECTIONS_MAX,
+    FILES_RESERVED,
+    FILES_WANTED,
+    Address,
+    HttpServer,
+    listen,
+    raise_file_limit,
+    until_healthy,
+)
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.rates import RateSampler
 from simulators.kinesis.service import Service
 from simulators.kinesis.settings import ServerSettings
 
-BACKLOG = 2048
-"""Connections that may wait to be accepted."""
-
-IDLE_WAIT_MS = 120_000
-"""How long a connection may be idle; the clients' own pools give theirs up sooner, the Java SDK's after a minute."""
-
 HOUSEKEEPING_S = 1.0
 STOP_WAIT_S = 3.0
 """How long requests under way may take after the server was told to stop."""
 
+_log = logging.getLogger(__name__)
 
-class _Server(EmbeddedServer):
-    """Granian on a socket that is ours.
 
-    Left to itself granian shares its port with every other process that asks for it likewise, so that two simulators
-    on one port would each see half of the requests; ours is bound once and exclusively.
-    """
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way in: a socket that listens, with TLS if there is a certificate, and who is told its port."""
 
-    def __init__(self, application: Application, listener: socket.socket) -> None:
-        host, port = listener.getsockname()[:2]
-        super().__init__(
-            application,
-            address=host,
-            port=port,
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.auto,
-            websockets=False,
-            backlog=BACKLOG,
-            http1_settings=HTTP1Settings(header_read_timeout=IDLE_WAIT_MS),
-            log_enabled=False,
-        )
-        self._listener = listener
+    listener: socket.socket
+    address: Address
+    certificate: Certificate | None = None
+    port_file: Path | None = None
 
-    def _init_shared_socket(self) -> None:
-        # From here on granian owns the file descriptor, and closes it.
-        holder: Any = SocketHolder
-        self._shd = holder(self._listener.detach(), False, BACKLOG)
+    @property
+    def url(self) -> str:
+        """What clients are given."""
+        return self.address.url("https" if self.certificate else "http")
 
-    def stop(self) -> None:
-        """End once the requests under way are answered."""
-        self.interrupt_signal = True
-        self.main_loop_interrupt.set()
+
+Announce = Callable[[Sequence[Door]], None]
+"""Called once requests are answered, with the cleartext door first."""
 
 
 def now_ms() -> int:
@@ -74,10 +65,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def serve(settings: ServerSettings, announce: Callable[[str], None]) -> None:
-    """Run until SIGINT or SIGTERM. `announce` gets the URL once requests are answered; ListenError if none can be."""
-    with _listen(settings.host, settings.port) as listener:
-        asyncio.run(_serve(settings, listener, announce))
+def serve(settings: ServerSettings, announce: Announce) -> None:
+    """Run until SIGINT or SIGTERM. `announce` is called once requests are answered; ListenError if none can be."""
+    with ExitStack() as sockets:
+        doors = _open_doors(settings, sockets)
+        asyncio.run(_serve(settings, doors, announce))
 
 
 def leave(code: int) -> NoReturn:
@@ -91,29 +83,57 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-async def _serve(settings: ServerSettings, listener: socket.socket, announce: Callable[[str], None]) -> None:
-    host, port = listener.getsockname()[:2]
+def _open_doors(settings: ServerSettings, sockets: ExitStack) -> list[Door]:
+    listener = sockets.enter_context(listen(settings.host, settings.port, option="--port"))
+    doors = [Door(listener, Address.of(listener), port_file=settings.port_file)]
+    if tls := settings.tls:
+        listener = sockets.enter_context(listen(settings.host, tls.port, option="--tls-port"))
+        certificate = ensure_certificate(tls.folder, (settings.host, *tls.names), datetime.now(UTC))
+        doors.append(Door(listener, Address.of(listener), certificate, tls.port_file))
+    return doors
+
+
+async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Announce) -> None:
     account = _account(settings)
     requests, sampler, fan_out = ServiceMetrics(account, now_ms), RateSampler(), FanOut(now_ms)
-    server = _Server(Application(Service(account, now_ms), requests, sampler, fan_out), listener)
+    application = Application(Service(account, now_ms), requests, sampler, fan_out)
+    connections_max = _connections_max(len(doors))
+    servers = [HttpServer(application, door.listener, door.certificate, connections_max) for door in doors]
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    serving = asyncio.create_task(server.serve())
+    serving = [asyncio.create_task(server.serve()) for server in servers]
     housekeeping = asyncio.create_task(_keep_house(account, sampler))
     try:
-        await _until_healthy(host, port)
-        if settings.port_file:
-            write_port(settings.port_file, port)
-        announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        for door in doors:
+            await until_healthy(door.address, door.certificate)
+        for door in doors:
+            if door.port_file:
+                write_port(door.port_file, door.address.port)
+        announce(doors)
         await _first(serving, stopping)
     finally:
         housekeeping.cancel()
         fan_out.stop()
-        server.stop()
-        await asyncio.wait([serving], timeout=STOP_WAIT_S)
-        if settings.port_file:
-            settings.port_file.unlink(missing_ok=True)
+        for server in servers:
+            server.stop()
+        await asyncio.wait(serving, timeout=STOP_WAIT_S)
+        for door in doors:
+            if door.port_file:
+                door.port_file.unlink(missing_ok=True)
+
+
+def _connections_max(doors: int) -> int:
+    """Connections that each door may hold without running out of files, which would make the server deaf."""
+    files = raise_file_limit()
+    if files < FILES_WANTED:
+        _log.warning(
+            "only %d files may be open at once, so no more than %d connections are served at once; `ulimit -Hn` "
+            "is the limit to raise",
+            files,
+            max(1, files - FILES_RESERVED),
+        )
+    return min(CONNECTIONS_MAX, max(1, (files - FILES_RESERVED) // doors))
 
 
 def _account(settings: ServerSettings) -> Account:
@@ -140,47 +160,15 @@ async def _keep_house(account: Account, sampler: RateSampler) -> None:
         await asyncio.sleep(HOUSEKEEPING_S)
 
 
-async def _first(serving: "asyncio.Task[None]", stopping: asyncio.Event) -> None:
-    """Wait for the order to stop, or for the server to end by itself, which it should not."""
+async def _first(serving: "Sequence[asyncio.Task[None]]", stopping: asyncio.Event) -> None:
+    """Wait for the order to stop, or for a server to end by itself, which it should not."""
     told = asyncio.create_task(stopping.wait())
-    await asyncio.wait([serving, told], return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait([*serving, told], return_when=asyncio.FIRST_COMPLETED)
+    if told in done:
+        return
     told.cancel()
-    if serving.done() and (error := serving.exception()):
-        raise ListenError(f"the HTTP server ended: {error}")
-
-
-async def _until_healthy(host: str, port: int) -> None:
-    """Ask for /healthz until it is answered: only then is the server ready."""
-    for _ in range(100):
-        try:
-            reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 1)
-            writer.write(b"GET /healthz HTTP/1.1\r\nhost: simulator\r\nconnection: close\r\n\r\n")
-            answer = await asyncio.wait_for(reader.readline(), 1)
-            writer.close()
-            if b" 200 " in answer:
-                return
-        except (OSError, TimeoutError):
-            pass
-        await asyncio.sleep(0.05)
-    raise ListenError(f"the simulator does not answer on {host}:{port}")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    # Connections of a predecessor that linger in TIME_WAIT must not keep the port; a listening predecessor does.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise ListenError(
-                f"port {port} on {host} is in use by another process",
-                "end that process, or choose another port with --port (0 takes a free one)",
-            ) from None
-        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    return listener
+    (ended,) = done
+    raise ListenError(f"the HTTP server ended: {ended.exception() or 'without a reason'}")
 
 
 def write_port(path: Path, port: int) -> None:

@@ -22,12 +22,23 @@ class StreamSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """Where to serve TLS, and the certificate's folder. `names` are those that it holds beside the loopback's."""
+
+    port: int
+    port_file: Path | None
+    folder: Path
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
     """Where to listen and what to be. Port 0 takes a free one; `port_file` gets its number once the server is ready."""
 
     host: str = HOST
     port: int = DEFAULT_PORT
     port_file: Path | None = None
+    tls: TlsSettings | None = None
     streams: tuple[StreamSpec, ...] = ()
     quotas: Quotas = AWS
     memory_bytes_max: int = MEMORY_BYTES_MAX
@@ -42,6 +53,15 @@ def parse_streams(text: str) -> tuple[StreamSpec, ...]:
     if twice:
         raise SettingsError(f"the stream {min(twice)} is named twice", "name each stream once")
     return specs
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """`kinesis,192.0.2.7` as host names and addresses; SettingsError if one is neither."""
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9*:][A-Za-z0-9.:_-]{0,252}", name):
+            raise SettingsError(f"{name!r} is no host name or address", "write them like kinesis,192.0.2.7")
+    return names
 
 
 def _parse_stream(text: str) -> StreamSpec:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from simulators.kinesis.bucket import CallQuota
 from simulators.kinesis.errors import in_use, invalid_argument, limit_exceeded, not_found
@@ -9,6 +10,9 @@ from simulators.kinesis.quota import OFF, Quotas
 from simulators.kinesis.record_log import RECORD_OVERHEAD_BYTES
 from simulators.kinesis.shard import Shard
 from simulators.kinesis.stream import Stream
+
+if TYPE_CHECKING:
+    from simulators.kinesis.journal import Journal
 
 ACCOUNT_ID = "000000000000"
 REGION = "us-east-1"
@@ -47,6 +51,22 @@ class Account:
         self._streams: dict[str, Stream] = {}
         self._call_quotas: dict[str, CallQuota] = {}
         self._put_bytes = 0
+        self.journal: Journal | None = None
+        """What keeps all this on disk; it puts itself here."""
+
+    @property
+    def kept_streams(self) -> list[Stream]:
+        """All streams, whatever their time is, in the order in which they were made."""
+        return list(self._streams.values())
+
+    @property
+    def revision(self) -> list[tuple[str, int, int]]:
+        """Differs from what it was before when a stream, or a shard of one, came or went."""
+        return [(name, stream.created_ms, stream.revision) for name, stream in self._streams.items()]
+
+    def put_back(self, stream: Stream) -> None:
+        """Take in a stream of an earlier process."""
+        self._streams[stream.name] = stream
 
     def streams(self, now_ms: int) -> list[Stream]:
         """All streams, by name."""

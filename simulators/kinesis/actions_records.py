@@ -38,6 +38,8 @@ def put_record(call: Call) -> dict[str, Any]:
     number = shard.put(key, data, call.now_ms)
     if number is None:
         raise throughput_exceeded(call.rate_exceeded(stream, shard))
+    if call.account.journal:
+        call.account.journal.store(stream, [shard.number], [key], [data], call.now_ms)
     call.account.note_put(size, 1)
     return {"ShardId": shard.id, "SequenceNumber": str(number)}
 
@@ -64,8 +66,21 @@ def put_records(call: Call) -> bytes:
         else:
             failed += 1
             results.append(Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard)))
+    if call.account.journal:
+        _keep(call, stream, entries, results)
     call.account.note_put(size, len(entries))
     return call.protocol.encode_put_results(results, failed)
+
+
+def _keep(call: Call, stream: Stream, entries: list[Entry], results: list[PutResult]) -> None:
+    """Write to the journal the records that were stored; InternalFailure if that fails, and none of them is."""
+    stored = [
+        (int(one[0][-12:]), *entry[1:]) for entry, one in zip(entries, results, strict=True) if type(one) is tuple
+    ]
+    if stored:
+        assert call.account.journal
+        shards, keys, data = zip(*stored, strict=True)
+        call.account.journal.store(stream, shards, keys, data, call.now_ms)
 
 
 def _plain_entries(call: Call) -> list[Entry] | None:

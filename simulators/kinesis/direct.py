@@ -1,10 +1,12 @@
 """The service without a server: for tests in simulated time, with the answers that the wire would carry."""
 
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from simulators.kinesis.account import Account, AccountSettings
+from simulators.kinesis.journal import Journal
 from simulators.kinesis.protocol import JSON
 from simulators.kinesis.service import Service
 from simulators.kinesis.subscription import Subscription
@@ -18,9 +20,11 @@ class DirectService:
     Requests and answers are as in JSON: blobs in base64, timestamps in seconds. Raises ServiceError.
     """
 
-    def __init__(self, settings: AccountSettings, now_ms: int = START_MS) -> None:
+    def __init__(self, settings: AccountSettings, now_ms: int = START_MS, durable: Path | None = None) -> None:
         self.now_ms = now_ms
         self.account = Account(settings)
+        if durable:
+            Journal.open(durable, self.account, print)
         self.service = Service(self.account, lambda: self.now_ms)
 
     def __call__(self, action: str, **request: Any) -> Any:

@@ -63,6 +63,11 @@ LIMITED_BY_STREAM = frozenset(
 )
 """Actions whose rate is limited for each stream, which they do themselves; of all others for the whole account."""
 
+WITHOUT_SETTINGS = frozenset(
+    {"PutRecord", "PutRecords", *(name for name in ACTIONS if name.startswith(("Describe", "Get", "List")))}
+)
+"""Actions that change nothing but records, and shards when their time has come."""
+
 
 class Service:
     """Answers calls at the moment that `now_ms` says (milliseconds since the epoch)."""
@@ -74,16 +79,24 @@ class Service:
     def answer(self, action: str, protocol: Protocol, body: bytes) -> bytes:
         """The body of a successful answer; ServiceError for any other."""
         call = self.call(action, protocol, body)
+        journal = self.account.journal
+        if journal:
+            journal.settle(call.now_ms)
         if action not in LIMITED_BY_STREAM:
             self.account.admit_call(action, call.now_ms)
         answer = ACTIONS[action](call)
+        if journal:
+            journal.settle(call.now_ms, look_closely=action not in WITHOUT_SETTINGS)
         if isinstance(answer, bytes):
             return answer
         return b"" if answer is None else protocol.encode(answer)
 
     def subscribe(self, protocol: Protocol, body: bytes) -> Subscription:
         """What SubscribeToShard is to push; ServiceError if it is to push nothing."""
-        return actions_consumers.subscribe_to_shard(self.call(SUBSCRIBE, protocol, body))
+        subscription = actions_consumers.subscribe_to_shard(self.call(SUBSCRIBE, protocol, body))
+        if self.account.journal:
+            self.account.journal.settle(self.now_ms())
+        return subscription
 
     def call(self, action: str, protocol: Protocol, body: bytes) -> Call:
         """A request that can be worked on; ServiceError if there is no such action or the body cannot be read."""

@@ -1,0 +1,182 @@
+"""Keeps on disk what is acknowledged, so that the next process with the same folder goes on where this one ended.
+
+A call is answered only when what it changed is written. Records are put into memory, then written, and taken back
+where that fails. Any other change stays in memory when it cannot be written, but nobody gets to see it: every call
+is refused until it can be.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from simulators.kinesis import journal_records
+from simulators.kinesis.account import Account
+from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.journal_file import Write, block_parts
+from simulators.kinesis.journal_folder import FILE_BYTES_MAX, JournalFolder
+from simulators.kinesis.journal_records import StoredRecords
+from simulators.kinesis.journal_replay import RECORDS, STATE, Replay, State
+from simulators.kinesis.journal_state import Document, account_document, positions, resume_account
+from simulators.kinesis.shard import Shard, shard_id
+from simulators.kinesis.stream import Stream
+
+LOOK_EVERY_MS = 60_000
+"""What changes by itself and is no shard is told to no client, so writing it so often is enough."""
+
+PROGRESS_AFTER_S = 2.0
+"""Reading a journal that takes longer than this is told about, again and again after as much time."""
+
+Tell = Callable[[str], None]
+
+ShardKey = tuple[str, int]
+"""The key of a stream, and the number of a shard in it."""
+
+_NOTHING: Mapping[ShardKey, int] = MappingProxyType({})
+_NUMBER, _, _END, _ = range(4)
+
+
+class Journal:
+    """The journal of one account, in one folder that nobody else uses meanwhile."""
+
+    def __init__(self, folder: JournalFolder, account: Account, *, last_ms: int = 0) -> None:
+        self.last_ms = last_ms
+        """When the last block was written, by the service's clock; 0 if there was none."""
+        self._folder = folder
+        self._account = account
+        self._ends: dict[int, dict[ShardKey, int]] = {}
+        self._written: list[Document] | None = None
+        self._revision: object = None
+        self._is_behind = True
+        self._looked_ms = 0
+
+    @classmethod
+    def open(cls, path: Path, account: Account, tell: Tell, *, sync: bool = False, write: Write = os.writev) -> Self:
+        """Take up what the folder holds into an account, which must be empty, and keep there what happens to it.
+
+        `tell` gets to know how far a long reading is. JournalError if the folder cannot be used.
+        """
+        # Not os.fdatasync, which macOS lacks.
+        folder = JournalFolder(path, sync=os.fsync if sync else None, write=write)
+        try:
+            replay = _replayed(folder, account.settings.memory_bytes_max, tell)
+            for document in replay.accounts:
+                resume_account(account, document, replay.shards)
+        except BaseException:
+            folder.close()
+            raise
+        account.journal = journal = cls(folder, account, last_ms=replay.last_ms)
+        journal._ends = replay.ends
+        return journal
+
+    def store(
+        self, stream: Stream, shards: Sequence[int], keys: Sequence[bytes], data: Sequence[bytes], now_ms: int
+    ) -> None:
+        """Write records that were just put, by columns; `shards` are the numbers of the stream's shards.
+
+        InternalFailure if they cannot be written; then they are in the shards no longer.
+        """
+        pending = {(stream.key, number): count for number, count in Counter(shards).items()}
+        records = StoredRecords(stream.key.encode(), shards, keys, data)
+        try:
+            self.settle(now_ms, pending=pending)
+            self._append(RECORDS, now_ms, journal_records.encode(records), pending)
+        except ServiceError:
+            for (_, number), count in pending.items():
+                shard = stream.shard(shard_id(number))
+                assert shard
+                shard.take_back(shard.log.end - count)
+            # What was taken back may have moved a shard's clock, of which the journal does not know.
+            self._is_behind = True
+            raise
+
+    def settle(self, now_ms: int, *, look_closely: bool = False, pending: Mapping[ShardKey, int] = _NOTHING) -> None:
+        """Write the state if it changed. InternalFailure if it cannot be written.
+
+        That shards or streams came or went is seen at once; any other change is if told to `look_closely`. `pending`
+        says how many records of each shard are not written yet.
+        """
+        revision = self._account.revision
+        if not (look_closely or self._is_behind or revision != self._revision):
+            return
+        self._looked_ms = now_ms
+        state = self._state(pending)
+        if self._is_behind or state.accounts != self._written:
+            self._is_behind = True
+            self._append(STATE, now_ms, [state.encode()], pending)
+            self._written, self._is_behind = state.accounts, False
+        self._revision = revision
+
+    def keep_house(self, now_ms: int) -> None:
+        """Write what changed by itself, and delete files in which nothing is left that can be read."""
+        with suppress(ServiceError):  # whoever calls next is refused unless it can be written then
+            self.settle(now_ms, look_closely=now_ms - self._looked_ms >= LOOK_EVERY_MS)
+        with suppress(OSError):  # a file that cannot be deleted now may be in a second
+            self._drop_files()
+
+    def close(self) -> None:
+        """Write nothing any more, and let others have the folder."""
+        self._account.journal = None
+        self._folder.close()
+
+    def _state(self, pending: Mapping[ShardKey, int]) -> State:
+        found = positions(self._account)
+        for key, shards in found.items():
+            for shard in shards:
+                shard[_END] -= pending.get((key, shard[_NUMBER]), 0)
+        return State([account_document(self._account)], found)
+
+    def _append(self, kind: int, now_ms: int, payload: Sequence[bytes], pending: Mapping[ShardKey, int]) -> None:
+        parts = block_parts(kind, now_ms, payload)
+        try:
+            if self._folder.is_full(sum(map(len, parts))):
+                state = self._state(pending)
+                number = self._folder.begin(block_parts(STATE, now_ms, [state.encode()]))
+                self._ends[number] = state.ends
+            self._folder.append(parts)
+        except OSError as error:
+            reason = f"The journal in {self._folder.path} cannot be written: {error.strerror}."
+            raise ServiceError("InternalFailure", reason, status=500) from None
+
+    def _drop_files(self) -> None:
+        """Delete from the oldest file on what holds only records that were forgotten.
+
+        What is kept for long may share its files with much that is not. Beyond a bound the records of the oldest file
+        are forgotten early, as they are where memory is full, and counted as those are.
+        """
+        shards = {(stream.key, shard.number): shard for stream in self._account.kept_streams for shard in stream.shards}
+        for following in self._folder.numbers[1:]:
+            ends = self._ends[following]
+            left = ((shards[key], end) for key, end in ends.items() if key in shards and shards[key].log.first < end)
+            if self._folder.size_bytes > self.disk_bytes_max:
+                _forget(left)
+            elif any(left):
+                return
+            self._folder.drop_oldest()
+            self._ends.pop(following - 1, None)
+
+    @property
+    def disk_bytes_max(self) -> int:
+        """What the files may take together, but for the one that is written to."""
+        # On disk a record takes less than in memory, so the bound is reached only by files that hold little else.
+        return 2 * self._account.settings.memory_bytes_max + 2 * FILE_BYTES_MAX
+
+
+def _replayed(folder: JournalFolder, memory_bytes_max: int, tell: Tell) -> Replay:
+    replay = Replay(memory_bytes_max)
+    told_s = time.monotonic()
+    for index, (number, contents) in enumerate(folder.read(), 1):
+        replay.take_file(number, contents.blocks)
+        if time.monotonic() - told_s > PROGRESS_AFTER_S:
+            told_s = time.monotonic()
+            tell(f"reading the journal: file {index} of {len(folder.numbers)}, {replay.records:,} records so far")
+    return replay
+
+
+def _forget(left: Iterable[tuple[Shard, int]]) -> None:
+    for shard, end in left:
+        shard.counters.trimmed_by_memory_records += shard.log.trim_to(end)

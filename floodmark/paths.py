@@ -28,3 +28,8 @@ def system() -> Path:
 def runs() -> Path:
     """Run directories, one a trial, unless `--out` names another place."""
     return Path(os.environ.get("FLOODMARK_RUNS", PROJECT / "runs"))
+
+
+def recordings() -> Path:
+    """Copies of recorded traffic in the form from which it is replayed."""
+    return home() / "recordings"

@@ -43,12 +43,12 @@ class ProfileOptions(BaseModel):
         shape = self.shape
         if isinstance(shape, Replay):
             self._require_replayable(shape)
-        elif not isinstance(shape, Points) and (self.rate_records_per_second is None or self.duration_s is None):
+            return self
+        if not isinstance(shape, Points) and (self.rate_records_per_second is None or self.duration_s is None):
             raise ValueError(f"the profile {shape.name} needs a rate and a duration")
         if shape.needs_an_end and self.duration_s == DURATION_MAX_S:
             raise ValueError(f"the profile {shape.name} is stretched over the duration, so it needs one that ends")
-        if not isinstance(shape, Replay):
-            self._course()  # which has its own conditions
+        self._course()  # which has conditions of its own
         return self
 
     def _require_replayable(self, shape: Replay) -> None:
@@ -82,6 +82,7 @@ class ProfileOptions(BaseModel):
         return EvenArrivals(self._course(), self.records_max)
 
     def _course(self) -> Course:
+        assert not isinstance(self.shape, Replay)
         rate = self.rate_records_per_second
         if rate is None:
             assert isinstance(self.shape, Points)

@@ -36,7 +36,9 @@ Node = tuple[float, float]
 """A moment and the rate at it, both as shares; two nodes at one moment are a jump."""
 
 
-class _Shape(BaseModel):
+class _Form(BaseModel):
+    """A course of the rate from moment 0 to moment 1."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @property
@@ -57,7 +59,7 @@ class _Shape(BaseModel):
         """The form, from moment 0 to moment 1. ValueError if the duration makes too much of it."""
 
 
-class Constant(_Shape):
+class Constant(_Form):
     """The rate, all the time."""
 
     name: Literal["constant"] = "constant"
@@ -71,7 +73,7 @@ class Constant(_Shape):
         return [(0, 1), (1, 1)]
 
 
-class Ramp(_Shape):
+class Ramp(_Form):
     """Rises in a straight line."""
 
     name: Literal["ramp"] = "ramp"
@@ -82,7 +84,7 @@ class Ramp(_Shape):
         return [(0, self.start), (1, 1)]
 
 
-class Steps(_Shape):
+class Steps(_Form):
     """Rises in equal steps of equal length."""
 
     name: Literal["steps"] = "steps"
@@ -94,7 +96,7 @@ class Steps(_Shape):
         return [node for start, share in steps for node in ((start, share), (start + 1 / self.count, share))]
 
 
-class Spike(_Shape):
+class Spike(_Form):
     """A base with one sudden burst in it."""
 
     name: Literal["spike"] = "spike"
@@ -114,7 +116,7 @@ class Spike(_Shape):
         return [(0, self.base), (self.at, self.base), (self.at, 1), (end, 1), (end, self.base), (1, self.base)]
 
 
-class Sine(_Shape):
+class Sine(_Form):
     """Day and night: a sine from its lowest point, at the start, over its highest and back, again and again."""
 
     name: Literal["sine"] = "sine"
@@ -136,7 +138,7 @@ class Sine(_Shape):
         return self.low + (1 - self.low) * (1 - math.cos(2 * math.pi * periods)) / 2
 
 
-class FlashSale(_Shape):
+class FlashSale(_Form):
     """A day of sales: quiet, a countdown in which people come, a sudden peak at midnight, a decay."""
 
     name: Literal["flash-sale"] = "flash-sale"
@@ -170,7 +172,7 @@ class FlashSale(_Shape):
             yield start + (1 - start) * passed, self.after + (1 - self.after) * left
 
 
-class RandomWalk(_Shape):
+class RandomWalk(_Form):
     """Wanders up and down by chance, from the middle on; the seed decides the way."""
 
     name: Literal["random-walk"] = "random-walk"
@@ -194,7 +196,7 @@ class RandomWalk(_Shape):
         return [(place / steps, share / highest) for place, share in enumerate(walked)]
 
 
-class Points(_Shape):
+class Points(_Form):
     """The lines between the points of a file, stretched to the rate and duration that are asked for, if any are."""
 
     name: Literal["points"] = "points"
@@ -228,8 +230,10 @@ class Points(_Shape):
         return [(time / self.length_s, rate / self.rate_max) for time, rate in self.points]
 
 
-class Replay(_Shape):
+class Replay(BaseModel):
     """The due times of a recording. See `floodmark.recording`, which makes one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["replay"] = "replay"
     path: str = Field(description="the recording")
@@ -237,6 +241,7 @@ class Replay(_Shape):
     records: int = Field(ge=1)
     length_ns: int = Field(ge=0, description="due time of the last record, in the recording's own time")
     scale: float = Field(default=1.0, gt=0, le=1_000_000, allow_inf_nan=False, description="how many times faster")
+    with_records: bool = Field(default=True, description="whether the records themselves are replayed too")
 
     @property
     def length_s(self) -> float:

@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 
 from floodmark.duration import parse_duration_s
 from floodmark.errors import ConfigurationError
-from floodmark.schedule.shapes import POINTS_MAX, Points, Seconds, Shape
+from floodmark.recording import Announce, Columns, read_recording
+from floodmark.schedule.shapes import POINTS_MAX, Points, Replay, Seconds, Shape
 
 UNTIL_STOPPED = "until-stopped"
 """A duration: the longest there is."""
@@ -22,8 +23,11 @@ _SHAPES: dict[str, type[BaseModel]] = {
 PROFILE_NAMES = tuple(_SHAPES)
 
 
-def parse_shape(text: str) -> Shape:
-    """The shape that a text such as `ramp` or `spike:base=10%,at=0.3` names; ConfigurationError if it names none."""
+def parse_shape(text: str, announce: Announce = lambda _: None) -> Shape:
+    """The shape that a text such as `ramp` or `spike:base=10%,at=0.3` names; ConfigurationError if it names none.
+
+    A file that it names is read; `announce` hears how many records of a recording have been.
+    """
     name, _, rest = text.strip().partition(":")
     shape = _SHAPES.get(name)
     if shape is None:
@@ -33,6 +37,8 @@ def parse_shape(text: str) -> Shape:
     settings = _settings(name, rest)
     if shape is Points:
         return _points(settings)
+    if shape is Replay:
+        return _replay(settings, announce)
     values = {key: _value(name, shape.model_fields, key, value) for key, value in settings.items()}
     try:
         return shape.model_validate(values)  # type: ignore[return-value]
@@ -86,6 +92,35 @@ def _points(settings: dict[str, str]) -> Points:
         return Points(points=tuple(points))
     except ValidationError as error:
         raise _refusal(f"points:file={path}", error) from None
+
+
+_REPLAY_SETTINGS = ("file", "time", "key", "value", "scale", "records")
+
+
+def _replay(settings: dict[str, str], announce: Announce) -> Replay:
+    if unknown := settings.keys() - set(_REPLAY_SETTINGS):
+        raise ConfigurationError(
+            f"the profile replay has no setting {min(unknown)!r}", f"settings of replay: {', '.join(_REPLAY_SETTINGS)}"
+        )
+    if not settings.get("file"):
+        raise ConfigurationError("the profile replay needs a recording", "write replay:file=PATH")
+    if settings.get("records", "file") not in {"file", "made"}:
+        raise ConfigurationError(
+            f"records is {settings['records']!r}", "take those of the file, or made ones: file, made"
+        )
+    columns = Columns(**{name: settings[name] for name in ("time", "key", "value") if settings.get(name)})
+    recording = read_recording(Path(settings["file"]), columns, announce)
+    try:
+        return Replay(
+            path=str(recording.path),
+            sha256=recording.sha256,
+            records=recording.records,
+            length_ns=recording.length_ns,
+            scale=settings.get("scale", 1.0),  # type: ignore[arg-type]
+            with_records=settings.get("records") != "made",
+        )
+    except ValidationError as error:
+        raise _refusal("replay", error) from None
 
 
 def _point(path: Path, number: int, row: list[str]) -> tuple[float, float] | None:

@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from floodmark.schedule import Profile, ProfileOptions
 from floodmark.store import read_json, write_json
-from simulators.traffic import Traffic
-from simulators.traffic.orders import OrderTrafficOptions
+from simulators.traffic import DueTimes, Integers, Traffic
+from simulators.traffic.catalogue import TrafficOptions
 
 FORMAT_VERSION = 1
+NANOSECONDS_PER_MILLISECOND = 1_000_000
 WORKERS_MAX = 1024
 
 
@@ -20,7 +21,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: int = FORMAT_VERSION
-    traffic_options: OrderTrafficOptions
+    traffic_options: TrafficOptions
     profile: ProfileOptions
     start_ns: int = Field(ge=0)
     stream: str
@@ -41,7 +42,19 @@ class Manifest(BaseModel):
 
     def traffic(self) -> Traffic:
         """The series of records that was offered."""
-        return self.traffic_options.build()
+        return self.traffic_options.build(self.due_times())
+
+    def due_times(self) -> DueTimes:
+        """Which records are due when, in epoch milliseconds, by index."""
+        schedule = self.schedule()
+
+        def due_times_ms(indices: Integers) -> Integers:
+            first, last = int(indices.min()), int(indices.max())
+            stretch_ns = self.start_ns + schedule.due_offsets_ns(first, last - first + 1)
+            due_ms: Integers = stretch_ns[indices - first] // NANOSECONDS_PER_MILLISECOND
+            return due_ms
+
+        return due_times_ms
 
     def schedule(self) -> Profile:
         """When each of them was due."""

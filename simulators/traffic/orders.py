@@ -6,15 +6,17 @@ Faker draws the pools of regions and categories once; a record picks from them a
 import math
 from functools import lru_cache
 from statistics import NormalDist
-from typing import Annotated, Literal, Self
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from faker import Faker
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from simulators.traffic import RecordBatch
+from simulators.traffic import DueTimes, RecordBatch
 from simulators.traffic.draws import QuantileTable, RankedTable, draw, is_below
+from simulators.traffic.options import SeriesOptions, Share, Text
+from simulators.traffic.pools import draw_texts, first_known
 
 ABNORMAL_FROM_CENTS = 1_000_001
 """The job's rule is amount > 10,000, so 10,000.01 is the smallest amount that it must report."""
@@ -33,39 +35,24 @@ _GOODS = (
     *("household", "baby care", "car parts", "musical instruments", "health"),
 )
 
-_Text = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^,\x00-\x1f\x7f-\x9f]+$")]
 
-
-class OrderTrafficOptions(BaseModel):
-    """All that decides what the orders are, pools included, so that another version of Faker changes no old record.
-
-    Regions and categories are in order of popularity. A run token keeps the ids of two runs apart.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class OrderTrafficOptions(SeriesOptions):
+    """What decides the orders. Regions and categories are in order of popularity."""
 
     kind: Literal["orders"] = "orders"
-    seed: int = Field(ge=0, lt=2**63)
-    run_token: str = Field(pattern=r"^[A-Za-z0-9]{1,32}$")
-    abnormal_share: float = Field(ge=0, le=1, description="share of the orders with an amount above 10,000")
-    regions: tuple[_Text, ...] = Field(min_length=1, max_length=1000)
-    categories: tuple[_Text, ...] = Field(min_length=1, max_length=1000)
+    abnormal_share: Share = Field(default=0.2, description="share of the orders with an amount above 10,000")
+    regions: tuple[Text, ...] = Field(min_length=1, max_length=1000)
+    categories: tuple[Text, ...] = Field(min_length=1, max_length=1000)
 
     @classmethod
-    def draw(cls, *, seed: int, run_token: str, abnormal_share: float) -> Self:
-        """Options with pools that Faker draws from the seed."""
-        faker = Faker("en_US", use_weighting=False)
-        faker.seed_instance(seed)
-        return cls(
-            seed=seed,
-            run_token=run_token,
-            abnormal_share=abnormal_share,
-            regions=tuple(faker.unique.state() for _ in range(REGIONS)),
-            categories=tuple(faker.random_sample(_GOODS, length=CATEGORIES)),
-        )
+    def pools(cls, faker: Faker) -> dict[str, tuple[str, ...]]:
+        region = first_known(faker, ("administrative_unit", "state", "city"))
+        return {
+            "regions": draw_texts(region, REGIONS),
+            "categories": tuple(faker.random_sample(_GOODS, length=CATEGORIES)),
+        }
 
-    def build(self) -> "OrderTraffic":
-        """The series that these options describe."""
+    def build(self, due_times: DueTimes | None = None) -> "OrderTraffic":  # noqa: ARG002 soon
         return OrderTraffic(self)
 
 

@@ -18,6 +18,7 @@ from floodmark.ledger import (
     LedgerWriter,
     Manifest,
     Outcome,
+    Places,
     Standing,
     read_entries,
     read_manifest,
@@ -63,8 +64,7 @@ def accept(writer: LedgerWriter, *indices: int, shard: str = "shard-a") -> None:
         indices,
         [0] * len(indices),
         acknowledged_ns=ACK_NS,
-        shards=[shard] * len(indices),
-        sequences=sequences,
+        places=Places.of([shard] * len(indices), sequences),
     )
 
 
@@ -80,8 +80,8 @@ def test_the_manifest_makes_every_record_again(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_outcome_comes_back_in_the_order_of_the_index(writer: LedgerWriter, tmp_path: Path) -> None:
-    writer.intend(4, 4, START_NS + 5)
-    writer.intend(0, 4, START_NS + 4)
+    writer.intend([(4, 4)], START_NS + 5)
+    writer.intend([(0, 4)], START_NS + 4)
     writer.settle(Outcome.FAILED, [1], [7])
     accept(writer, 5, 4, shard="shard-b")
     accept(writer, 0, 3)
@@ -89,7 +89,11 @@ def test_every_kind_of_outcome_comes_back_in_the_order_of_the_index(writer: Ledg
     writer.flush()
     accept(writer, 7)
     writer.settle(
-        Outcome.UNKNOWN, [6], [1], acknowledged_ns=ACK_NS + 1, shards=["shard-b"], sequences=[SEQUENCE.format(6)]
+        Outcome.UNKNOWN,
+        [6],
+        [1],
+        acknowledged_ns=ACK_NS + 1,
+        places=Places.of(["shard-b"], [SEQUENCE.format(6)]),
     )
     writer.missed(8, 2)
     writer.close(now_ns=START_NS, void_reason="why")
@@ -116,14 +120,14 @@ def test_every_kind_of_outcome_comes_back_in_the_order_of_the_index(writer: Ledg
 def test_sequence_numbers_of_another_form_come_back_too(
     writer: LedgerWriter, tmp_path: Path, sequences: list[str]
 ) -> None:
-    writer.intend(0, 3, START_NS)
-    writer.settle(Outcome.ACCEPTED, [0, 1, 2], [0] * 3, acknowledged_ns=1, shards=["s"] * 3, sequences=sequences)
+    writer.intend([(0, 3)], START_NS)
+    writer.settle(Outcome.ACCEPTED, [0, 1, 2], [0] * 3, acknowledged_ns=1, places=Places.of(["s"] * 3, sequences))
     writer.close(now_ns=0)
     assert read(tmp_path).sequence.tolist() == [one.encode() for one in sequences]
 
 
 def test_what_was_about_to_be_sent_is_unknown_until_told_otherwise(writer: LedgerWriter, tmp_path: Path) -> None:
-    writer.intend(0, 2, START_NS + 1)
+    writer.intend([(0, 2)], START_NS + 1)
     accept(writer, 0)  # in memory only
     assert read(tmp_path).outcome.tolist() == [Outcome.UNKNOWN, Outcome.UNKNOWN]
     writer.flush()
@@ -132,7 +136,7 @@ def test_what_was_about_to_be_sent_is_unknown_until_told_otherwise(writer: Ledge
 
 def test_a_torn_last_block_is_passed_over_wherever_it_is_torn(writer: LedgerWriter, tmp_path: Path) -> None:
     file = tmp_path / "entries-0.ledger"
-    writer.intend(0, 2, START_NS)
+    writer.intend([(0, 2)], START_NS)
     whole = file.stat().st_size
     accept(writer, 0, 1)
     writer.flush()
@@ -148,8 +152,8 @@ def test_a_torn_last_block_is_passed_over_wherever_it_is_torn(writer: LedgerWrit
 
 def test_damage_before_the_last_block_is_an_error(writer: LedgerWriter, tmp_path: Path) -> None:
     file = tmp_path / "entries-0.ledger"
-    writer.intend(0, 2, START_NS)
-    writer.intend(2, 2, START_NS)
+    writer.intend([(0, 2)], START_NS)
+    writer.intend([(2, 2)], START_NS)
     data = bytearray(file.read_bytes())
     data[20] ^= 1
     file.write_bytes(data)
@@ -161,7 +165,7 @@ def test_damage_before_the_last_block_is_an_error(writer: LedgerWriter, tmp_path
 
 
 def test_contradictions_are_errors(writer: LedgerWriter, tmp_path: Path) -> None:
-    writer.intend(0, 1, START_NS)
+    writer.intend([(0, 1)], START_NS)
     accept(writer, 0)
     accept(writer, 0)
     writer.flush()
@@ -172,7 +176,7 @@ def test_contradictions_are_errors(writer: LedgerWriter, tmp_path: Path) -> None
 
 
 def test_records_beyond_the_schedule_are_an_error(writer: LedgerWriter, tmp_path: Path) -> None:
-    writer.intend(9, 2, START_NS)
+    writer.intend([(9, 2)], START_NS)
     with pytest.raises(EnvironmentFailedError, match="record 10 is beyond the schedule of 10"):
         list(read_entries(tmp_path))
 
@@ -199,13 +203,13 @@ def test_manifests_of_the_future_and_damaged_ones_are_refused(writer: LedgerWrit
     with pytest.raises(ConfigurationError, match="format 2"):
         read_manifest(tmp_path)
     file.write_text(text.replace('"seed": 5', '"seed": "five"'))
-    with pytest.raises(EnvironmentFailedError, match=r"traffic_options\.seed"):
+    with pytest.raises(EnvironmentFailedError, match=r"traffic_options\.orders\.seed"):
         read_manifest(tmp_path)
 
 
 def test_the_follower_counts_what_is_new_and_sees_the_end(writer: LedgerWriter, tmp_path: Path) -> None:
     follower = LedgerFollower(tmp_path)
-    writer.intend(0, 3, START_NS)
+    writer.intend([(0, 3)], START_NS)
     assert (follower.poll().offered, follower.poll().accepted) == (3, 0)
     accept(writer, 0, 1)
     writer.settle(Outcome.FAILED, [2], [4])
@@ -238,7 +242,7 @@ def test_the_follower_counts_what_is_new_and_sees_the_end(writer: LedgerWriter, 
 def test_long_ledgers_are_read_in_bounded_chunks(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path, manifest(200_000))
     for first in range(0, 150_000, 500):
-        writer.intend(first, 500, START_NS + first)
+        writer.intend([(first, 500)], START_NS + first)
         accept(writer, *range(first, first + 500))
     writer.missed(150_000, 50_000)
     writer.close(now_ns=0)
@@ -260,7 +264,7 @@ def test_a_record_takes_less_than_its_share_of_disk(tmp_path: Path, batch: int) 
         for shard in range(3)
     ]
     for first in range(0, 40_000, batch):
-        writer.intend(first, batch, START_NS + first * 1_000_000 + int(generator.integers(500_000)))
+        writer.intend([(first, batch)], START_NS + first * 1_000_000 + int(generator.integers(500_000)))
         shards = generator.integers(3, size=batch).tolist()
         for shard in shards:
             last[shard] += int(generator.integers(1, 10**9))
@@ -269,8 +273,10 @@ def test_a_record_takes_less_than_its_share_of_disk(tmp_path: Path, batch: int) 
             range(first, first + batch),
             [0] * batch,
             acknowledged_ns=START_NS + int(generator.integers(10**9)),
-            shards=[f"shardId-{shard:012d}" for shard in shards],
-            sequences=[str(last[shard] - place) for place, shard in enumerate(shards)],
+            places=Places.of(
+                [f"shardId-{shard:012d}" for shard in shards],
+                [str(last[shard] - place) for place, shard in enumerate(shards)],
+            ),
         )
         if first % 800 == 0:
             writer.flush()
@@ -285,7 +291,7 @@ sys.path.insert(0, {folder!r})
 from test_ledger_file import LedgerWriter, START_NS, accept, manifest
 writer = LedgerWriter(Path({ledger!r}), manifest(1000))
 for first in range(0, 300, 10):
-    writer.intend(first, 10, START_NS + first)
+    writer.intend([(first, 10)], START_NS + first)
     if first < 200:
         accept(writer, *range(first, first + 10))
         writer.flush()
@@ -313,9 +319,9 @@ def test_a_full_disk_is_one_clear_error_and_ends_the_writing(tmp_path: Path) -> 
     os.dup2(full, writer._file)
     os.close(full)
     with pytest.raises(EnvironmentFailedError, match="the disk is full"):
-        writer.intend(0, 1, START_NS)
+        writer.intend([(0, 1)], START_NS)
     with pytest.raises(EnvironmentFailedError, match="is closed"):
-        writer.intend(0, 1, START_NS)
+        writer.intend([(0, 1)], START_NS)
     writer.close(now_ns=0)
 
 
@@ -337,7 +343,7 @@ def test_what_the_disk_takes_in_parts_is_written_whole(tmp_path: Path, monkeypat
     write = os.write
     monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:5]))
     writer = LedgerWriter(tmp_path, manifest())
-    writer.intend(0, 3, START_NS)
+    writer.intend([(0, 3)], START_NS)
     accept(writer, 0, 1, 2)
     writer.close(now_ns=1)
     assert list(read(tmp_path).outcome) == [Outcome.ACCEPTED] * 3

@@ -4,7 +4,7 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check bench format clean
+.PHONY: help setup demo test lint check bench docs format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -28,6 +28,9 @@ check: format lint test  ## everything that must hold before a commit; formats f
 
 bench: setup  ## the benchmarks, side by side; takes about ten minutes
 	@$(BIN)/python benchmarks/connector_settings.py
+
+docs: setup  ## draw the pictures of the documents that are drawn by program
+	@$(BIN)/python docs/plot_profiles.py
 
 format: setup  ## put the code into its form
 	@$(BIN)/ruff format .

@@ -68,10 +68,9 @@ class ProfileOptions(BaseModel):
     def end_ns(self) -> int:
         """Offset at which the schedule ends, behind the last due time."""
         planned_ns = self.warm_up_ns + round(self._measured_s() * NANOSECONDS_PER_SECOND)
-        if self.records_max is None:
+        if self.records_max is None or (profile := self.build()).total < self.records_max:
             return planned_ns
-        profile = self.build()
-        return min(planned_ns, int(profile.due_offsets_ns(profile.total - 1, 1)[0]) + 1)
+        return int(profile.due_offsets_ns(profile.total - 1, 1)[0]) + 1
 
     def build(self) -> Profile:
         """The profile that these options describe. OSError or ValueError if it is a recording that is not there."""

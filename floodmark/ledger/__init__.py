@@ -4,7 +4,7 @@ A ledger is a folder with two files a worker: `manifest-<worker>.json`, from whi
 made again, and `entries-<worker>.ledger`, which says when each was sent and how that ended.
 """
 
-from floodmark.ledger.columns import SEQUENCE_CHARACTERS_MAX, Outcome
+from floodmark.ledger.columns import SEQUENCE_CHARACTERS_MAX, SEQUENCE_TYPE, Outcome, Places
 from floodmark.ledger.entries import Entries, read_entries
 from floodmark.ledger.follower import LedgerFollower, LedgerProgress
 from floodmark.ledger.manifest import Manifest, read_manifest, read_manifests
@@ -12,12 +12,14 @@ from floodmark.ledger.writer import LedgerWriter, Standing, require_no_ledger
 
 __all__ = [
     "SEQUENCE_CHARACTERS_MAX",
+    "SEQUENCE_TYPE",
     "Entries",
     "LedgerFollower",
     "LedgerProgress",
     "LedgerWriter",
     "Manifest",
     "Outcome",
+    "Places",
     "Standing",
     "read_entries",
     "read_manifest",

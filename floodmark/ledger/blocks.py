@@ -29,8 +29,9 @@ HEADER = struct.Struct("<BII")
 INTENT = struct.Struct("<QIq")
 OUTCOMES = struct.Struct("<IIII")
 MISSED = struct.Struct("<QQ")
-PROGRESS = struct.Struct("<qQQQQdd")
-"""now_ns · due · taken · waiting for another try · throttling answers · schedule delay in ms: p99 · maximum."""
+PROGRESS = struct.Struct("<qQQQQddd")
+"""now_ns · due · taken · waiting for another try · throttling answers · schedule delay in ms: p99 · maximum · seconds
+in which every call that may be open was open."""
 
 
 class Kind(IntEnum):

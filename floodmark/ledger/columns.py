@@ -6,9 +6,9 @@ their predecessor in the same shard, most of their digits vanish.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,33 @@ class Outcome(IntEnum):
     MISSED = 4
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Places:
+    """Where records lie in the stream, one a row: `shard` points into `shards`, −1 for a record that is not there."""
+
+    shards: tuple[str, ...]
+    shard: npt.NDArray[np.int16]
+    sequence: npt.NDArray[np.bytes_]
+
+    @classmethod
+    def of(cls, shards: Sequence[str], sequences: Sequence[str]) -> Self:
+        """From texts; empty ones where a record is not in the stream."""
+        names = tuple(dict.fromkeys(filter(None, shards)))
+        numbers = {name: at for at, name in enumerate(names)} | {"": -1}
+        return cls(
+            shards=names,
+            shard=np.array([numbers[name] for name in shards], np.int16),
+            sequence=np.array(sequences, SEQUENCE_TYPE),
+        )
+
+    def __len__(self) -> int:
+        return len(self.shard)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Self:
+        """Some of the rows, in the order in which they are asked for; one may be asked for more than once."""
+        return replace(self, shard=self.shard[rows], sequence=self.sequence[rows])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """Final outcomes, one row a record, columns of equal length. Stamps are epoch nanoseconds.
@@ -63,6 +90,18 @@ class Rows:
     def count(self, outcome: Outcome) -> int:
         """How many rows have that outcome."""
         return int(np.count_nonzero(self.outcome == outcome))
+
+    def part(self, rows: slice) -> "Rows":
+        """Some of the rows."""
+        return Rows(
+            index=self.index[rows],
+            acknowledged_ns=self.acknowledged_ns[rows],
+            outcome=self.outcome[rows],
+            throttled=self.throttled[rows],
+            shard=self.shard[rows],
+            sequence=self.sequence[rows],
+            shards=self.shards,
+        )
 
 
 def encode(rows: Rows) -> bytes:
@@ -167,8 +206,3 @@ def _decode_sequences(reader: _Reader, shard: Array) -> npt.NDArray[np.bytes_]:
     digits += ord("0")
     digits[shard < 0] = 0
     return digits.reshape(-1).view(SEQUENCE_TYPE)
-
-
-def sequence_column(sequences: Sequence[str]) -> npt.NDArray[np.bytes_]:
-    """Sequence numbers as the ledger holds them: ASCII, at most 56 characters."""
-    return np.array(sequences, SEQUENCE_TYPE)

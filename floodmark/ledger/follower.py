@@ -15,6 +15,7 @@ class LedgerProgress:
 
     Counts are records but for `throttled`, which counts answers. offered = accepted + failed + unknown + missed + those
     that are on their way. `backlog` are records that are due and not yet taken by a sender.
+    `all_calls_open_s` is for how long every call that may be open was open.
     """
 
     stamp_ns: int = 0
@@ -30,6 +31,7 @@ class LedgerProgress:
     retrying: int = 0
     schedule_delay_p99_ms: float = 0.0
     schedule_delay_max_ms: float = 0.0
+    all_calls_open_s: float = 0.0
     finished: bool = False
     stopped_early: bool = False
     void_reason: str = ""
@@ -93,7 +95,9 @@ class _WorkerFollower:
                 )
 
     def _after_progress(self, block: Block, before: LedgerProgress) -> LedgerProgress:
-        now_ns, due, taken, retrying, throttled, delay_p99_ms, delay_max_ms = blocks.PROGRESS.unpack(block.payload)
+        now_ns, due, taken, retrying, throttled, delay_p99_ms, delay_max_ms, all_calls_open_s = blocks.PROGRESS.unpack(
+            block.payload
+        )
         latest = int(self._profile.due_offsets_ns(due - 1, 1)[0]) + self._start_ns if due else 0
         return replace(
             before,
@@ -105,6 +109,7 @@ class _WorkerFollower:
             throttled=throttled,
             schedule_delay_p99_ms=delay_p99_ms,
             schedule_delay_max_ms=delay_max_ms,
+            all_calls_open_s=all_calls_open_s,
         )
 
 
@@ -113,7 +118,7 @@ def _sum(workers: list[LedgerProgress]) -> LedgerProgress:
     if not workers:
         return LedgerProgress()
     counts = ("offered", "accepted", "throttled", "failed", "unknown", "missed", "due", "backlog", "retrying")
-    worst = ("stamp_ns", "latest_due_ns", "schedule_delay_p99_ms", "schedule_delay_max_ms")
+    worst = ("stamp_ns", "latest_due_ns", "schedule_delay_p99_ms", "schedule_delay_max_ms", "all_calls_open_s")
     return LedgerProgress(
         **{name: sum(getattr(one, name) for one in workers) for name in counts},
         **{name: max(getattr(one, name) for one in workers) for name in worst},

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from floodmark.ledger import blocks
 from floodmark.ledger.blocks import Kind, ledger_path, pack
-from floodmark.ledger.columns import SEQUENCE_TYPE, SHARDS_MAX, Outcome, Rows, encode, sequence_column
+from floodmark.ledger.columns import SEQUENCE_TYPE, SHARDS_MAX, Outcome, Places, Rows, encode
 from floodmark.ledger.manifest import Manifest, manifest_path, write_manifest
 from floodmark.store import writing_to
 
@@ -23,7 +24,10 @@ ROWS_A_BLOCK = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How the producer stands at a moment: records due, taken, waiting for another try; throttling answers so far."""
+    """How the producer stands at a moment: records due, taken, waiting for another try; throttling answers so far.
+
+    `all_calls_open_s` is for how long, so far, every call that may be open was open.
+    """
 
     now_ns: int
     due: int
@@ -32,6 +36,19 @@ class Standing:
     throttled: int
     schedule_delay_p99_ms: float
     schedule_delay_max_ms: float
+    all_calls_open_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settled:
+    """Some records with one outcome; `shard` counts as the ledger does."""
+
+    index: npt.NDArray[np.int64]
+    throttled: npt.NDArray[np.int64]
+    outcome: Outcome
+    acknowledged_ns: int
+    shard: npt.NDArray[np.int16] | None
+    sequence: npt.NDArray[np.bytes_] | None
 
 
 class LedgerWriter:
@@ -50,35 +67,44 @@ class LedgerWriter:
         self._open = True
         self._lock = threading.RLock()
         self._shard_ids: dict[str, int] = {}
-        self._clear()
+        self._settled: list[_Settled] = []
+        self._rows = 0
         self._append(blocks.MAGIC)
 
-    def intend(self, first_index: int, count: int, sent_ns: int) -> None:
-        """These records are about to be sent for the first time. On disk, kill or not, when this returns."""
-        self._append(pack(Kind.INTENT, blocks.INTENT.pack(first_index, count, sent_ns)))
+    def intend(self, stretches: Sequence[tuple[int, int]], sent_ns: int) -> None:
+        """These stretches (first index, count) are about to be sent for the first time.
+
+        On disk, kill or not, when this returns.
+        """
+        self._append(
+            b"".join(pack(Kind.INTENT, blocks.INTENT.pack(first, count, sent_ns)) for first, count in stretches)
+        )
 
     def settle(
         self,
         outcome: Outcome,
-        indices: Sequence[int],
-        throttled: Sequence[int],
+        index: npt.ArrayLike,
+        throttled: npt.ArrayLike,
         *,
         acknowledged_ns: int = 0,
-        shards: Sequence[str] = (),
-        sequences: Sequence[str] = (),
+        places: Places | None = None,
     ) -> None:
         """The final outcome of some records; each record gets exactly one.
 
-        `shards` and `sequences` tell where accepted ones lie, and are left out for the others.
+        `places` tells where accepted ones lie, row by row, and is left out for the others.
         """
         with self._lock:
-            self._indices += indices
-            self._throttled += throttled
-            self._outcomes += [outcome] * len(indices)
-            self._acknowledged += [acknowledged_ns] * len(indices)
-            self._shards += [self._shard_id(shard) for shard in shards] if shards else [-1] * len(indices)
-            self._sequences += sequences or [""] * len(indices)
-            if len(self._indices) >= ROWS_A_BLOCK:
+            rows = _Settled(
+                index=np.asarray(index, np.int64),
+                throttled=np.asarray(throttled, np.int64),
+                outcome=outcome,
+                acknowledged_ns=acknowledged_ns,
+                shard=None if places is None else self._shard_ids_of(places),
+                sequence=None if places is None else places.sequence,
+            )
+            self._settled.append(rows)
+            self._rows += len(rows.index)
+            if self._rows >= ROWS_A_BLOCK:
                 self.flush()
 
     def missed(self, first_index: int, count: int) -> None:
@@ -89,8 +115,8 @@ class LedgerWriter:
     def flush(self, standing: Standing | None = None) -> None:
         """Write the outcomes in memory, and how things stand."""
         with self._lock:
-            while self._indices:
-                self._append(self._take_block())
+            if self._rows:
+                self._write_rows()
             if standing:
                 self._append(pack(Kind.PROGRESS, _pack_standing(standing)))
 
@@ -113,33 +139,37 @@ class LedgerWriter:
                 raise EnvironmentFailedError(f"a ledger holds at most {SHARDS_MAX} shards", "spread the load on runs")
         return known
 
-    def _clear(self) -> None:
-        self._indices: list[int] = []
-        self._throttled: list[int] = []
-        self._outcomes: list[int] = []
-        self._acknowledged: list[int] = []
-        self._shards: list[int] = []
-        self._sequences: list[str] = []
+    def _shard_ids_of(self, places: Places) -> npt.NDArray[np.int16]:
+        known = np.array([*map(self._shard_id, places.shards), -1], np.int16)
+        return known[places.shard]
 
-    def _take_block(self) -> bytes:
-        numbers = (self._indices, self._throttled, self._outcomes, self._acknowledged, self._shards)
-        index, throttled, outcome, acknowledged, shard = (column[:ROWS_A_BLOCK] for column in numbers)
-        sequence = self._sequences[:ROWS_A_BLOCK]
-        for column in (*numbers, self._sequences):
-            del column[:ROWS_A_BLOCK]
-        rows = Rows(
-            index=np.array(index, np.int64),
-            acknowledged_ns=np.array(acknowledged, np.int64),
-            outcome=np.array(outcome, np.uint8),
+    def _write_rows(self) -> None:
+        """Write all rows in memory, in blocks that can be read back."""
+        rows = self._take_rows()
+        for start in range(0, len(rows), ROWS_A_BLOCK):
+            part = rows.part(slice(start, start + ROWS_A_BLOCK))
+            counts = blocks.OUTCOMES.pack(
+                len(part), *(part.count(one) for one in (Outcome.ACCEPTED, Outcome.FAILED, Outcome.UNKNOWN))
+            )
+            self._append(pack(Kind.OUTCOMES, counts + encode(part)))
+
+    def _take_rows(self) -> Rows:
+        settled, self._settled, self._rows = self._settled, [], 0
+        lengths = [len(one.index) for one in settled]
+        throttled = np.concatenate([one.throttled for one in settled])
+        return Rows(
+            index=np.concatenate([one.index for one in settled]),
+            acknowledged_ns=np.repeat(np.array([one.acknowledged_ns for one in settled], np.int64), lengths),
+            outcome=np.repeat(np.array([one.outcome for one in settled], np.uint8), lengths),
             throttled=np.minimum(throttled, np.iinfo(np.uint16).max).astype(np.uint16),
-            shard=np.array(shard, np.int16),
-            sequence=sequence_column(sequence) if any(sequence) else np.zeros(len(sequence), SEQUENCE_TYPE),
+            shard=np.concatenate(
+                [np.full(len(one.index), -1, np.int16) if one.shard is None else one.shard for one in settled]
+            ),
+            sequence=np.concatenate(
+                [np.zeros(len(one.index), SEQUENCE_TYPE) if one.sequence is None else one.sequence for one in settled]
+            ),
             shards=tuple(self._shard_ids),
         )
-        counts = blocks.OUTCOMES.pack(
-            len(index), *(rows.count(one) for one in (Outcome.ACCEPTED, Outcome.FAILED, Outcome.UNKNOWN))
-        )
-        return pack(Kind.OUTCOMES, counts + encode(rows))
 
     def _append(self, data: bytes) -> None:
         with self._lock:
@@ -176,4 +206,5 @@ def _pack_standing(standing: Standing) -> bytes:
         standing.throttled,
         standing.schedule_delay_p99_ms,
         standing.schedule_delay_max_ms,
+        standing.all_calls_open_s,
     )

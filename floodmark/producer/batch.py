@@ -1,75 +1,120 @@
-"""What travels through the producer: a batch, a record that has to be sent again, and how a call went."""
+"""What travels through the producer: a batch, a parcel that is sent on its own terms, and how a call went."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
+from floodmark.producer.fragment import fragment
 from floodmark.producer.transport import Ending
+from simulators.traffic import RecordBatch
 
 
 @dataclass(slots=True, kw_only=True)
-class Retry:
-    """A record that was refused, or not answered for, and is to be tried again. Stamps are epoch nanoseconds."""
+class Parcel:
+    """What the service takes as one record: one of ours, or several in one aggregate. Stamps are epoch nanoseconds.
 
-    index: int
+    A parcel has been refused or not answered for, and is to be tried again; or it had to wait before its first try, for
+    another record of its key or for room in a call, and then `sent_ns` is 0.
+    """
+
+    indices: tuple[int, ...]
     fragment: bytes
-    intended_ns: int
-    sent_ns: int
+    intended_ns: tuple[int, ...]
+    sent_ns: int = 0
     tries: int = 0
     throttled: int = 0
     ready_ns: int = 0
     doubtful: bool = False
-    """Whether an earlier try was never answered, so that the record may be in the stream already."""
+    """Whether an earlier try was never answered, so that it may be in the stream already."""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The records of a batch, one a row: `position` says which record of the call each travels in."""
+
+    position: npt.NDArray[np.intp]
+    index: npt.NDArray[np.int64]
+    intended_ns: npt.NDArray[np.int64]
+    throttled: npt.NDArray[np.int64]
+    doubtful: npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Batch:
-    """Records of one call: those that are tried again come first, then consecutive new ones from `first_index` on.
+    """What is sent in one call: parcels first, then consecutive new records from `first_index` on, as `made`.
 
-    `sent_ns` is 0 until the call is made. Positions count from 0 over both.
+    `sent_ns` is 0 until the call is made. Positions count the records of the call, from 0.
     """
 
-    retries: list[Retry]
+    parcels: list[Parcel]
     first_index: int
     intended_ns: npt.NDArray[np.int64]
-    fragments: list[bytes] = field(default_factory=list)
+    made: RecordBatch | None = None
     sent_ns: int = 0
 
     @property
     def fresh(self) -> int:
-        """How many records are sent for the first time."""
+        """How many records are taken from the schedule as they come."""
         return len(self.intended_ns)
 
+    @property
+    def records(self) -> int:
+        """How many records of ours there are."""
+        return sum(len(parcel.indices) for parcel in self.parcels) + self.fresh
+
     def __len__(self) -> int:
-        return len(self.retries) + self.fresh
+        """How many records the call has."""
+        return len(self.parcels) + self.fresh
 
-    def index(self, position: int) -> int:
-        """The index of the record at a position."""
-        again = len(self.retries)
-        return self.retries[position].index if position < again else self.first_index + position - again
-
-    def throttled(self, position: int) -> int:
-        """How many throttling answers the record at a position has had before."""
-        return self.retries[position].throttled if position < len(self.retries) else 0
-
-    def every_intended_ns(self) -> npt.NDArray[np.int64]:
-        """When each record was due."""
-        if not self.retries:
-            return self.intended_ns
-        return np.concatenate([np.array([one.intended_ns for one in self.retries], np.int64), self.intended_ns])
-
-    def record(self, position: int) -> Retry:
-        """The record at a position, in the form in which it can be sent again."""
-        again = len(self.retries)
-        if position < again:
-            return self.retries[position]
-        return Retry(
-            index=self.first_index + position - again,
-            fragment=self.fragments[position],
-            intended_ns=int(self.intended_ns[position - again]),
-            sent_ns=self.sent_ns,
+    def columns(self) -> Columns:
+        """Every record of ours."""
+        first = len(self.parcels)
+        counts = [len(parcel.indices) for parcel in self.parcels]
+        old = sum(counts)
+        throttled = np.zeros(old + self.fresh, np.int64)
+        doubtful = np.zeros(old + self.fresh, np.bool_)
+        if self.parcels:
+            throttled[:old] = np.repeat([parcel.throttled for parcel in self.parcels], counts)
+            doubtful[:old] = np.repeat([parcel.doubtful for parcel in self.parcels], counts)
+        return Columns(
+            position=_join(np.repeat(np.arange(first), counts), np.arange(first, first + self.fresh)),
+            index=_join(
+                _flat(parcel.indices for parcel in self.parcels),
+                np.arange(self.first_index, self.first_index + self.fresh),
+            ),
+            intended_ns=_join(_flat(parcel.intended_ns for parcel in self.parcels), self.intended_ns),
+            throttled=throttled,
+            doubtful=doubtful,
         )
+
+    def first_delays_ns(self) -> npt.NDArray[np.int64]:
+        """How late the records that this call sent for the first time were."""
+        new = [parcel for parcel in self.parcels if parcel.sent_ns == self.sent_ns]
+        return self.sent_ns - _join(_flat(parcel.intended_ns for parcel in new), self.intended_ns)
+
+    def parcel(self, position: int) -> Parcel:
+        """The record at a position of the call, in the form in which it can be sent again."""
+        if position < len(self.parcels):
+            return self.parcels[position]
+        assert self.made is not None
+        at = position - len(self.parcels)
+        return Parcel(
+            indices=(self.first_index + at,),
+            fragment=fragment(self.made, at),
+            intended_ns=(int(self.intended_ns[at]),),
+            sent_ns=self.sent_ns,
+            key=self.made.keys[at],
+        )
+
+    def pack(self) -> None:
+        """Turn the new records into parcels, each of which can be held back or sent by itself."""
+        self.parcels += [self.parcel(at) for at in range(len(self.parcels), len(self))]
+        self.first_index += self.fresh
+        self.intended_ns = self.intended_ns[:0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +143,11 @@ class CallResult:
     def is_clean(self) -> bool:
         """Whether every record was accepted."""
         return self.accepted == self.records
+
+
+def _flat(parts: Iterable[tuple[int, ...]]) -> npt.NDArray[np.int64]:
+    return np.fromiter(chain.from_iterable(parts), np.int64)
+
+
+def _join(old: npt.NDArray[np.int64], new: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.concatenate([old, new]) if len(old) else new

@@ -5,6 +5,10 @@ from pydantic import BaseModel, ConfigDict, Field
 BATCH_RECORDS_MAX = 500
 """What one PutRecords takes, by the service's quotas."""
 
+REQUEST_BYTES_MAX = 5 * 1024 * 1024
+"""Of the records in the body of a call, as text. The service takes 10 MiB of keys and data, until October 2025 it took
+5; longer bodies cost no less a record, and hold up what waits behind them."""
+
 
 class ProducerSettings(BaseModel):
     """Limits of the producer; each is a bound on memory, on time, or on both."""
@@ -30,3 +34,5 @@ class ProducerSettings(BaseModel):
     """How long what is due or in flight may still take once the schedule is over, or the load is stopped."""
     resend_unknown: bool = False
     """Whether records are sent again of which nobody can say that they arrived; they may then be there twice."""
+    ordered: bool = False
+    """Whether records of one key keep their order, which allows one of them at a time on its way."""

@@ -1,14 +1,18 @@
 """What becomes of each record after a call: accepted, tried again, or given up; counted, and noted in the ledger."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ParamSpec
 
+import numpy as np
+import numpy.typing as npt
+
 from floodmark.errors import EnvironmentFailedError
 from floodmark.ledger import LedgerWriter, Outcome
-from floodmark.producer.batch import Batch, CallResult, Retry
+from floodmark.producer.batch import Batch, CallResult, Columns, Parcel
 from floodmark.producer.dispatcher import Dispatcher
+from floodmark.producer.key_order import KeyOrder
 from floodmark.producer.settings import ProducerSettings
 from floodmark.producer.transport import THROTTLING_CODES, Answer, Ending
 from floodmark.schedule import NANOSECONDS_PER_SECOND
@@ -33,25 +37,34 @@ class Totals:
 class Settlement:
     """Settles records. Not safe for threads by itself.
 
-    When the ledger takes nothing more, `ledger_error` says why; the counts stay right.
+    `order`, if there is one, hears of every parcel that has come to its end. When the ledger takes nothing more,
+    `ledger_error` says why; the counts stay right.
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, ledger: LedgerWriter, settings: ProducerSettings, randomness: random.Random
+        self,
+        dispatcher: Dispatcher,
+        ledger: LedgerWriter,
+        settings: ProducerSettings,
+        randomness: random.Random,
+        order: KeyOrder | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._ledger = ledger
         self._settings = settings
         self._randomness = randomness
+        self._order = order
         self._retry_deadline_ns = round(settings.retry_deadline_s * NANOSECONDS_PER_SECOND)
+        self._settled_ns = 0
         self.totals = Totals()
         self.ledger_error: EnvironmentFailedError | None = None
 
     def settle(self, batch: Batch, answer: Answer, now_ns: int) -> CallResult:
         """Every record of a call that ended now."""
+        self._settled_ns = now_ns
         result = CallResult(
             ending=answer.ending,
-            records=len(batch),
+            records=batch.records,
             latency_ms=(now_ns - batch.sent_ns) / NANOSECONDS_PER_MILLISECOND,
             size_bytes=answer.size_bytes,
             detail=answer.detail,
@@ -61,29 +74,35 @@ class Settlement:
             case Ending.ANSWERED:
                 return self._settle_each(batch, answer, now_ns, result)
             case Ending.UNANSWERED:
-                return replace(result, unknown=self._doubt([batch.record(at) for at in everything], now_ns))
+                return replace(result, unknown=self._doubt([batch.parcel(at) for at in everything], now_ns))
             case Ending.REFUSED:
-                self.give_up([batch.record(at) for at in everything])
-                return replace(result, refused=len(batch), failed=len(batch))
+                self.give_up([batch.parcel(at) for at in everything])
+                return replace(result, refused=batch.records, failed=batch.records)
             case Ending.THROTTLED:
-                failed = self._try_again(batch, dict.fromkeys(everything, True), now_ns)
-                return replace(result, refused=len(batch), throttled=len(batch), failed=failed)
+                _, failed = self._try_again(batch, dict.fromkeys(everything, True), now_ns)
+                return replace(result, refused=batch.records, throttled=batch.records, failed=failed)
             case Ending.UNAVAILABLE:
-                failed = self._try_again(batch, dict.fromkeys(everything, False), now_ns)
-                return replace(result, refused=len(batch), failed=failed)
+                _, failed = self._try_again(batch, dict.fromkeys(everything, False), now_ns)
+                return replace(result, refused=batch.records, failed=failed)
 
     def abandon(self, batch: Batch) -> None:
         """Settle a batch whose answer nobody waits for any more, by whether it was sent."""
         if batch.sent_ns:
-            self._conclude(Outcome.UNKNOWN, [batch.record(at) for at in range(len(batch))])
+            parcels = [batch.parcel(at) for at in range(len(batch))]
+            self._conclude(Outcome.UNKNOWN, parcels)
+            self._end(parcels)
         else:
-            self.give_up(batch.retries)
+            self.give_up(batch.parcels)
             self.miss(batch.first_index, batch.fresh)
 
-    def give_up(self, records: Sequence[Retry]) -> None:
-        """Try these no more. They have failed, but for those that an earlier try may have put into the stream."""
-        self._conclude(Outcome.FAILED, [record for record in records if not record.doubtful])
-        self._conclude(Outcome.UNKNOWN, [record for record in records if record.doubtful])
+    def give_up(self, parcels: Sequence[Parcel]) -> None:
+        """Try these no more. They have failed, but for those that may be in the stream, and those never sent."""
+        sent = [parcel for parcel in parcels if parcel.sent_ns]
+        self._conclude(Outcome.FAILED, [parcel for parcel in sent if not parcel.doubtful])
+        self._conclude(Outcome.UNKNOWN, [parcel for parcel in sent if parcel.doubtful])
+        for first_index, count in runs(parcel for parcel in parcels if not parcel.sent_ns):
+            self.miss(first_index, count)
+        self._end(parcels)
 
     def miss(self, first_index: int, count: int) -> None:
         """These were never sent."""
@@ -91,69 +110,77 @@ class Settlement:
         self._note(self._ledger.missed, first_index, count)
 
     def _settle_each(self, batch: Batch, answer: Answer, now_ns: int, result: CallResult) -> CallResult:
-        accepted = [at for at in range(len(batch)) if at not in answer.errors]
-        self._accept(batch, answer, accepted, now_ns)
-        throttled = {at: code in THROTTLING_CODES for at, code in answer.errors.items()}
-        failed = self._try_again(batch, throttled, now_ns)
-        after_ns = now_ns - batch.every_intended_ns()[accepted]
+        columns = batch.columns()
+        accepted = np.ones(len(batch), np.bool_)
+        accepted[list(answer.errors)] = False
+        stored = accepted[columns.position]
+        self._accept(columns, stored, answer, now_ns)
+        self._end([parcel for parcel, is_in in zip(batch.parcels, accepted.tolist(), strict=False) if is_in])
+        throttled, failed = 0, 0
+        if answer.errors:
+            codes = {at: code in THROTTLING_CODES for at, code in answer.errors.items()}
+            throttled, failed = self._try_again(batch, codes, now_ns)
         return replace(
             result,
-            accepted=len(accepted),
-            refused=len(throttled),
-            throttled=sum(throttled.values()),
+            accepted=int(np.count_nonzero(stored)),
+            refused=int(np.count_nonzero(~stored)),
+            throttled=throttled,
             failed=failed,
-            accepted_after_ms=after_ns / NANOSECONDS_PER_MILLISECOND,
+            accepted_after_ms=(now_ns - columns.intended_ns[stored]) / NANOSECONDS_PER_MILLISECOND,
             detail=", ".join(sorted(set(answer.errors.values()))),
         )
 
-    def _accept(self, batch: Batch, answer: Answer, accepted: Sequence[int], now_ns: int) -> None:
+    def _accept(self, columns: Columns, stored: npt.NDArray[np.bool_], answer: Answer, now_ns: int) -> None:
         """Note where records lie. Those that may be there twice stay unknown, but with their place."""
-        doubtful = {at for at, record in enumerate(batch.retries) if record.doubtful}
-        sure, unsure = accepted, [at for at in accepted if at in doubtful]
-        if unsure:
-            sure = [at for at in accepted if at not in doubtful]
-        for outcome, places in ((Outcome.ACCEPTED, sure), (Outcome.UNKNOWN, unsure)):
-            self._note(
-                self._ledger.settle,
-                outcome,
-                [batch.index(at) for at in places],
-                [batch.throttled(at) for at in places],
-                acknowledged_ns=now_ns,
-                shards=[answer.shards[at] for at in places],
-                sequences=[answer.sequences[at] for at in places],
-            )
-        self._count(accepted=len(sure), unknown=len(unsure))
+        for outcome, rows in (
+            (Outcome.ACCEPTED, np.flatnonzero(stored & ~columns.doubtful)),
+            (Outcome.UNKNOWN, np.flatnonzero(stored & columns.doubtful)),
+        ):
+            if len(rows):
+                self._note(
+                    self._ledger.settle,
+                    outcome,
+                    columns.index[rows],
+                    columns.throttled[rows],
+                    acknowledged_ns=now_ns,
+                    places=answer.places.take(columns.position[rows]),
+                )
+                self._count(**{outcome.name.lower(): len(rows)})
 
-    def _doubt(self, records: Sequence[Retry], now_ns: int) -> int:
-        """Nobody knows whether these arrived. Returns how many are given up."""
-        for record in records:
-            record.doubtful = True
+    def _doubt(self, parcels: Sequence[Parcel], now_ns: int) -> int:
+        """Nobody knows whether these arrived. Returns how many records are given up."""
+        for parcel in parcels:
+            parcel.doubtful = True
         if self._settings.resend_unknown:
-            return self._put_back(records, now_ns)
-        self.give_up(records)
-        return len(records)
+            return self._put_back(parcels, now_ns)
+        self.give_up(parcels)
+        return count_records(parcels)
 
-    def _try_again(self, batch: Batch, throttled: Mapping[int, bool], now_ns: int) -> int:
-        """Put refused records (by position; whether for a quota) back in line. Returns how many are given up."""
-        records = []
+    def _try_again(self, batch: Batch, throttled: Mapping[int, bool], now_ns: int) -> tuple[int, int]:
+        """Put what was refused (by position; whether for a quota) back in line.
+
+        Returns how many records were throttled, and how many are given up.
+        """
+        parcels, throttled_records = [], 0
         for at, was_throttled in throttled.items():
-            record = batch.record(at)
-            record.throttled += was_throttled
-            records.append(record)
-        self._count(throttled=sum(throttled.values()))
-        return self._put_back(records, now_ns)
+            parcel = batch.parcel(at)
+            parcel.throttled += was_throttled
+            throttled_records += was_throttled * len(parcel.indices)
+            parcels.append(parcel)
+        self._count(throttled=throttled_records)
+        return throttled_records, self._put_back(parcels, now_ns)
 
-    def _put_back(self, records: Sequence[Retry], now_ns: int) -> int:
+    def _put_back(self, parcels: Sequence[Parcel], now_ns: int) -> int:
         hopeless = []
-        for record in records:
-            record.tries += 1
-            record.ready_ns = now_ns + self._pause_ns(record.tries)
-            if record.ready_ns > record.sent_ns + self._retry_deadline_ns:
-                hopeless.append(record)
+        for parcel in parcels:
+            parcel.tries += 1
+            parcel.ready_ns = now_ns + self._pause_ns(parcel.tries)
+            if parcel.ready_ns > parcel.sent_ns + self._retry_deadline_ns:
+                hopeless.append(parcel)
             else:
-                self._dispatcher.retry(record)
+                self._dispatcher.retry(parcel)
         self.give_up(hopeless)
-        return len(hopeless)
+        return count_records(hopeless)
 
     def _pause_ns(self, tries: int) -> int:
         """Doubling from the first pause up to the longest, and up to half of it less by chance."""
@@ -161,11 +188,24 @@ class Settlement:
         pause_ms = min(pause_ms, self._settings.backoff_max_ms) * self._randomness.uniform(0.5, 1.0)
         return round(pause_ms * NANOSECONDS_PER_MILLISECOND)
 
-    def _conclude(self, outcome: Outcome, records: Sequence[Retry]) -> None:
-        """Settle records that have no known place in the stream."""
-        self._count(**{outcome.name.lower(): len(records)})
-        indices, throttled = [one.index for one in records], [one.throttled for one in records]
-        self._note(self._ledger.settle, outcome, indices, throttled)
+    def _conclude(self, outcome: Outcome, parcels: Sequence[Parcel]) -> None:
+        """Settle parcels that have no known place in the stream."""
+        if parcels:
+            counts = [len(parcel.indices) for parcel in parcels]
+            self._count(**{outcome.name.lower(): sum(counts)})
+            indices = np.concatenate([parcel.indices for parcel in parcels])
+            self._note(
+                self._ledger.settle, outcome, indices, np.repeat([parcel.throttled for parcel in parcels], counts)
+            )
+
+    def _end(self, parcels: Iterable[Parcel]) -> None:
+        """Let those go on that waited for these."""
+        if self._order:
+            for parcel in parcels:
+                if (following := self._order.end(parcel)) is not None:
+                    following.ready_ns = self._settled_ns
+                    self._dispatcher.retry(following)
+            self._dispatcher.held = self._order.held
 
     def _count(self, **more: int) -> None:
         grown = {name: getattr(self.totals, name) + count for name, count in more.items() if count}
@@ -180,3 +220,19 @@ class Settlement:
             write(*args, **kwargs)
         except EnvironmentFailedError as error:
             self.ledger_error = error
+
+
+def count_records(parcels: Iterable[Parcel]) -> int:
+    """How many records of ours there are in parcels."""
+    return sum(len(parcel.indices) for parcel in parcels)
+
+
+def runs(parcels: Iterable[Parcel]) -> list[tuple[int, int]]:
+    """The records of parcels as stretches of consecutive indices: where each begins, and how long it is."""
+    stretches: list[tuple[int, int]] = []
+    for index in sorted(index for parcel in parcels for index in parcel.indices):
+        if stretches and index == sum(stretches[-1]):
+            stretches[-1] = (stretches[-1][0], stretches[-1][1] + 1)
+        else:
+            stretches.append((index, 1))
+    return stretches

@@ -1,12 +1,11 @@
 """What the producer asks of the way to the service: one PutRecords call, in two steps, and every way it can end."""
 
-import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-import orjson
+from floodmark.ledger import Places
 
 THROTTLING_CODES = frozenset(
     {
@@ -39,14 +38,12 @@ class Ending(Enum):
 class Answer:
     """How a call ended.
 
-    If it was answered, `shards` and `sequences` say where each record of the request lies, and `errors` gives the
-    service's error code by position for those that it refused, whose places in the other two are empty strings.
-    Otherwise `detail` says what happened.
+    If it was answered, `places` says where each record of the request lies, and `errors` gives the service's error code
+    by position for those that it refused. Otherwise `detail` says what happened.
     """
 
     ending: Ending
-    shards: Sequence[str] = ()
-    sequences: Sequence[str] = ()
+    places: Places = field(default_factory=lambda: Places.of((), ()))
     errors: Mapping[int, str] = field(default_factory=dict)
     detail: str = ""
     size_bytes: int = 0
@@ -54,29 +51,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A signed call, ready to be sent."""
+    """A signed call, ready to be sent: the request line with the headers, the body, and how many records that has."""
 
+    head: bytes
     body: bytes
-    headers: dict[str, str]
     records: int
 
 
 class Transport(Protocol):
     """The way to one stream."""
 
-    def prepare(self, fragments: Sequence[bytes]) -> Request:
-        """A call with these records, each as `fragments` made it. EnvironmentFailedError without credentials."""
+    def prepare(self, fragments: bytes, records: int) -> Request:
+        """A call with so many records, as `fragments` makes them. EnvironmentFailedError without credentials."""
 
     def send(self, request: Request) -> Answer:
         """Make the call, once. Never raises for what the service or the network does."""
 
     def close(self) -> None:
         """Close the connections."""
-
-
-def fragments(keys: Iterable[str], values: Iterable[bytes]) -> list[bytes]:
-    """Records as they stand in the body of a call."""
-    return [
-        b'{"Data":"%b","PartitionKey":%b}' % (binascii.b2a_base64(value, newline=False), orjson.dumps(key))
-        for key, value in zip(keys, values, strict=True)
-    ]

@@ -3,10 +3,11 @@
 import base64
 import hashlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import orjson
 
+from floodmark.ledger import Places
 from floodmark.producer.transport import Answer, Ending, Request
 
 Reaction = Callable[[Request], Answer | None]
@@ -23,8 +24,8 @@ class FakeTransport:
         self.is_closed = False
         self._shards = shards
 
-    def prepare(self, fragments: Sequence[bytes]) -> Request:
-        return Request(body=b"[%b]" % b",".join(fragments), headers={}, records=len(fragments))
+    def prepare(self, fragments: bytes, records: int) -> Request:
+        return Request(head=b"", body=b"[%b]" % fragments, records=records)
 
     def send(self, request: Request) -> Answer:
         self.calls.append(request.records)
@@ -49,4 +50,4 @@ class FakeTransport:
             shard = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % self._shards
             shards.append(f"shardId-{shard:012d}")
             sequences.append(f"{len(self.stored):056d}")
-        return Answer(ending=Ending.ANSWERED, shards=shards, sequences=sequences, errors=errors)
+        return Answer(ending=Ending.ANSWERED, places=Places.of(shards, sequences), errors=errors)

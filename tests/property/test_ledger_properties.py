@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floodmark.ledger import LedgerWriter, Manifest, Outcome, read_entries
-from floodmark.ledger.columns import Rows, decode, encode, sequence_column
+from floodmark.ledger.columns import SEQUENCE_TYPE, Rows, decode, encode
 from floodmark.schedule import ProfileOptions
 from simulators.traffic.orders import OrderTrafficOptions
 
@@ -34,7 +34,7 @@ def test_columns_come_back_sorted_by_index(rows: list[tuple[int, ...]], data: st
         outcome=np.array([one[2] for one in rows], np.uint8),
         throttled=np.array([one[3] for one in rows], np.uint16),
         shard=np.array([one[4] for one in rows], np.int16),
-        sequence=sequence_column(sequences),
+        sequence=np.array(sequences, SEQUENCE_TYPE),
         shards=("a", "b", "c", "d", "e", "f"),
     )
     found = decode(encode(columns), len(rows))
@@ -65,7 +65,7 @@ def test_every_offered_record_is_there_once_in_whatever_order_outcomes_come(
         writer = LedgerWriter(Path(folder), manifest)
         writer.missed(0, base)
         for first in range(0, 40, 8):
-            writer.intend(base + first, 8, 1 + first)
+            writer.intend([(base + first, 8)], 1 + first)
         for place in order:
             if place in told:
                 writer.settle(told[place], [base + place], [0])

@@ -15,7 +15,7 @@ from floodmark import store
 from floodmark.analysis import analyse
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from floodmark.latency import merge, read_log
-from floodmark.ledger import LedgerWriter, Manifest, Outcome, Standing
+from floodmark.ledger import LedgerWriter, Manifest, Outcome, Places, Standing
 from floodmark.outputs import Observed, OutputsWriter
 from floodmark.run import Run
 from floodmark.schedule import ProfileOptions
@@ -103,7 +103,7 @@ def send(writer: LedgerWriter, indices: range, sent_ns: int, outcomes: Callable[
         by_outcome.setdefault(outcomes(index), []).append(index)
     missed = by_outcome.pop(Outcome.MISSED, [])
     for index in (one for one in indices if one not in missed):
-        writer.intend(index, 1, sent_ns)
+        writer.intend([(index, 1)], sent_ns)
     for index in missed:
         writer.missed(index, 1)
     for outcome, chosen in by_outcome.items():
@@ -114,7 +114,7 @@ def send(writer: LedgerWriter, indices: range, sent_ns: int, outcomes: Callable[
         sequences = [f"{index:056d}" for index in chosen]
         shards = [f"shardId-{index % 3:012d}" for index in chosen]
         acknowledged_ns = sent_ns + PUT_MS * MS
-        writer.settle(outcome, chosen, throttled, acknowledged_ns=acknowledged_ns, shards=shards, sequences=sequences)
+        writer.settle(outcome, chosen, throttled, acknowledged_ns=acknowledged_ns, places=Places.of(shards, sequences))
 
 
 def outputs_of(made: Made, outcomes: Callable[[int], Outcome]) -> list[Observed]:

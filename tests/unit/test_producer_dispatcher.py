@@ -3,25 +3,28 @@
 import numpy as np
 import pytest
 
-from floodmark.producer.batch import Batch, Retry
+from floodmark.producer.batch import Batch, Parcel
 from floodmark.producer.delays import DelayHistogram
 from floodmark.producer.dispatcher import Dispatcher, Over, Wait, backlog_excess
+from floodmark.producer.portion import Portion
 from floodmark.producer.settings import ProducerSettings
 from floodmark.schedule import ProfileOptions
+from floodmark.share import Shares
 
 MS = 1_000_000
 START = 1_000_000 * MS
 
 
-def dispatcher(records: int = 20, **settings: float) -> Dispatcher:
+def dispatcher(records: int = 20, *, shares: Shares | None = None, worker: int = 0, **settings: float) -> Dispatcher:
     """A record each millisecond."""
     profile = ProfileOptions(rate_records_per_second=1000, duration_s=records / 1000, warm_up_s=0).build()
     chosen = {"linger_ms": 5, "batch_records": 8, **settings}
-    return Dispatcher(profile, ProducerSettings.model_validate(chosen), START)
+    portion = Portion(profile, shares or Shares.alone(profile.total), worker)
+    return Dispatcher(portion, ProducerSettings.model_validate(chosen), START)
 
 
-def retry(index: int, ready_ns: int) -> Retry:
-    return Retry(index=index, fragment=b"", intended_ns=0, sent_ns=0, ready_ns=ready_ns)
+def retry(index: int, ready_ns: int) -> Parcel:
+    return Parcel(indices=(index,), fragment=b"", intended_ns=(0,), sent_ns=0, ready_ns=ready_ns)
 
 
 def step(one: Dispatcher, at_ms: float) -> object:
@@ -30,7 +33,7 @@ def step(one: Dispatcher, at_ms: float) -> object:
     if isinstance(found, Wait):
         return (found.until_ns - START) / MS
     if isinstance(found, Batch):
-        return ([record.index for record in found.retries], found.first_index, found.fresh)
+        return ([parcel.indices[0] for parcel in found.parcels], found.first_index, found.fresh)
     return found
 
 
@@ -78,7 +81,7 @@ def test_too_many_that_wait_hold_new_ones_back() -> None:
     for index in range(500):
         one.retry(retry(index, START + 1000 * MS))
     assert step(one, 100) == 1005
-    assert one.due(START + 100 * MS) - one.next_index == 101
+    assert one.due(START + 100 * MS) - one.taken == 101
 
 
 def test_ending_early_offers_no_more_than_was_due() -> None:
@@ -96,7 +99,7 @@ def test_dropped_records_are_all_that_waited() -> None:
     one.retry(retry(7, START))
     one.retry(retry(8, START + 99 * MS))
     step(one, 1)  # the first has become ready, but lingers
-    assert sorted(record.index for record in one.drop_retries()) == [7, 8]
+    assert sorted(record.indices[0] for record in one.drop_retries()) == [7, 8]
     assert one.retrying == 0
 
 

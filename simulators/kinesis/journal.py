@@ -14,11 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from simulators.kinesis import journal_records
+from simulators.kinesis import journal_folder, journal_records
 from simulators.kinesis.account import Account
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.journal_file import Write, block_parts
-from simulators.kinesis.journal_folder import FILE_BYTES_MAX, JournalFolder
+from simulators.kinesis.journal_folder import JournalFolder
 from simulators.kinesis.journal_records import StoredRecords
 from simulators.kinesis.journal_replay import RECORDS, STATE, Replay, State
 from simulators.kinesis.journal_state import Document, account_document, positions, resume_account
@@ -163,7 +163,7 @@ class Journal:
     def disk_bytes_max(self) -> int:
         """What the files may take together, but for the one that is written to."""
         # On disk a record takes less than in memory, so the bound is reached only by files that hold little else.
-        return 2 * self._account.settings.memory_bytes_max + 2 * FILE_BYTES_MAX
+        return 2 * self._account.settings.memory_bytes_max + 2 * journal_folder.FILE_BYTES_MAX
 
 
 def _replayed(folder: JournalFolder, memory_bytes_max: int, tell: Tell) -> Replay:

@@ -1,18 +1,22 @@
 """What must be known to make every record of a ledger again: `manifest-<worker>.json`."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
-from floodmark.schedule import Profile, ProfileOptions
-from floodmark.store import read_json, write_json
+from floodmark.ledger.kept_recording import RECORDING_FILE, keep_recording
+from floodmark.schedule import Profile, ProfileOptions, Replay
+from floodmark.share import WORKERS_MAX, Shares
+from floodmark.store import read_json, write_json, writing_to
 from simulators.traffic import DueTimes, Integers, Traffic
 from simulators.traffic.catalogue import TrafficOptions
+from simulators.traffic.recorded import RecordedTrafficOptions
 
 FORMAT_VERSION = 1
 NANOSECONDS_PER_MILLISECOND = 1_000_000
-WORKERS_MAX = 1024
 
 
 class Manifest(BaseModel):
@@ -29,6 +33,8 @@ class Manifest(BaseModel):
     endpoint: str
     worker: int = Field(default=0, ge=0, lt=WORKERS_MAX)
     workers: int = Field(default=1, ge=1, le=WORKERS_MAX)
+    shares: Shares | None = None
+    """Who sends what, as far as this worker was told; None where there is only one."""
 
     @property
     def load_start_ns(self) -> int:
@@ -39,6 +45,18 @@ class Manifest(BaseModel):
     def load_end_ns(self) -> int:
         """When the schedule ends."""
         return self.start_ns + self.profile.end_ns
+
+    def located(self, directory: Path) -> Self:
+        """The manifest as it is to be read from that folder: with the recording that lies beside it."""
+        path = directory / RECORDING_FILE
+        if not isinstance(self.profile.shape, Replay) or not path.exists():
+            return self
+        found = {"path": str(path)}
+        profile = self.profile.model_copy(update={"shape": self.profile.shape.model_copy(update=found)})
+        traffic = self.traffic_options
+        if isinstance(traffic, RecordedTrafficOptions):
+            traffic = traffic.model_copy(update=found)
+        return self.model_copy(update={"profile": profile, "traffic_options": traffic})
 
     def traffic(self) -> Traffic:
         """The series of records that was offered."""
@@ -67,7 +85,10 @@ def manifest_path(directory: Path, worker: int) -> Path:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Write the manifest; EnvironmentFailedError when the folder takes it not."""
+    """Write the manifest, and the recording if it replays one; EnvironmentFailedError when the folder takes it not."""
+    if isinstance(manifest.profile.shape, Replay):
+        with writing_to(directory / RECORDING_FILE):
+            keep_recording(Path(manifest.profile.shape.path), directory / RECORDING_FILE)
     write_json(manifest_path(directory, manifest.worker), manifest)
 
 
@@ -80,6 +101,33 @@ def read_manifests(directory: Path) -> list[Manifest]:
     if not paths:
         raise ConfigurationError(f"{directory} holds no ledger", "name the `ledger` folder of a run directory")
     return sorted((_read(path) for path in paths), key=lambda manifest: manifest.worker)
+
+
+def read_complete(directory: Path) -> list[Manifest]:
+    """The manifests of one whole load, by worker.
+
+    Errors as for `read_manifests`; EnvironmentFailedError if a worker's is not there, or they are not of one load.
+    """
+    manifests = read_manifests(directory)
+    first, found = manifests[0], {one.worker for one in manifests}
+    if any(one.model_copy(update={"worker": first.worker, "shares": first.shares}) != first for one in manifests):
+        raise EnvironmentFailedError(
+            f"{directory} holds ledgers of different loads", "keep those of one load in a folder of their own"
+        )
+    lost = latest_shares(manifests).lost  # one that was lost before it began has left none
+    absent = [worker for worker in range(first.workers) if worker not in found and worker not in lost]
+    if absent:
+        raise EnvironmentFailedError(
+            f"{directory} lacks the ledger of worker {', '.join(map(str, absent))} of {first.workers}",
+            "copy its files from the machine that it ran on into the same folder",
+        )
+    return manifests
+
+
+def latest_shares(manifests: Sequence[Manifest]) -> Shares:
+    """Who sent what: of what the workers were told, what was said last, which includes all that was said before."""
+    told = [one.shares for one in manifests if one.shares]
+    return max(told, key=lambda shares: shares.revision) if told else Shares.alone(manifests[0].schedule().total)
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -96,7 +144,7 @@ def _read(path: Path) -> Manifest:
             "read it with the floodmark that wrote it, or a newer one",
         )
     try:
-        return Manifest.model_validate(document)
+        return Manifest.model_validate(document).located(path.parent)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])

@@ -14,7 +14,7 @@ from floodmark.schedule.profile import (
     RATE_MAX_RECORDS_PER_SECOND,
     Profile,
 )
-from floodmark.schedule.recording import RECORDING_FILE, RecordedArrivals
+from floodmark.schedule.recording import RecordedArrivals
 from floodmark.schedule.shapes import Points, Replay, Shape
 from floodmark.schedule.spec import PROFILE_NAMES, UNTIL_STOPPED, parse_shape
 
@@ -23,7 +23,6 @@ __all__ = [
     "NANOSECONDS_PER_SECOND",
     "PROFILE_NAMES",
     "RATE_MAX_RECORDS_PER_SECOND",
-    "RECORDING_FILE",
     "UNTIL_STOPPED",
     "Course",
     "EvenArrivals",

@@ -12,8 +12,6 @@ import pyarrow as pa
 
 from floodmark.schedule.profile import require_range
 
-RECORDING_FILE = "recording.arrow"
-
 
 class RecordedArrivals:
     """The first `total` due times of a recording, at `scale` times its speed. OSError or ValueError if it is none."""

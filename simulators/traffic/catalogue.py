@@ -10,11 +10,17 @@ from simulators.traffic.clicks import ClickTrafficOptions
 from simulators.traffic.options import SeriesOptions
 from simulators.traffic.orders import OrderTrafficOptions
 from simulators.traffic.payloads import PayloadTrafficOptions
+from simulators.traffic.recorded import RecordedTrafficOptions
 from simulators.traffic.temperatures import TemperatureTrafficOptions
 from simulators.traffic.trades import TradeTrafficOptions
 
 TrafficOptions = Annotated[
-    OrderTrafficOptions | TradeTrafficOptions | TemperatureTrafficOptions | ClickTrafficOptions | PayloadTrafficOptions,
+    OrderTrafficOptions
+    | TradeTrafficOptions
+    | TemperatureTrafficOptions
+    | ClickTrafficOptions
+    | PayloadTrafficOptions
+    | RecordedTrafficOptions,
     Field(discriminator="kind"),
 ]
 """The options of a series, of whatever kind."""

@@ -3,14 +3,17 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
 from floodmark import recording
 from floodmark.errors import ConfigurationError
+from floodmark.ledger.manifest import Manifest, read_manifests, write_manifest
 from floodmark.recording import Columns, read_recording
 from floodmark.schedule import ProfileOptions, Replay, parse_shape
+from simulators.traffic.recorded import RecordedTrafficOptions
 
 START_MS = 1_800_000_000_000
 
@@ -155,3 +158,23 @@ def test_what_a_replay_has_of_its_own_cannot_be_asked_for(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         ProfileOptions.model_validate({"shape": replay(tmp_path, [0, 1000]), **settings})
+
+
+def test_a_ledger_keeps_the_recording_that_it_was_sent_from(tmp_path: Path) -> None:
+    shape = replay(tmp_path, [0, 20, 500])
+    manifest = Manifest(
+        traffic_options=RecordedTrafficOptions(path=shape.path, sha256=shape.sha256),
+        profile=ProfileOptions(shape=shape),
+        start_ns=START_MS * 1_000_000,
+        stream="order-stream",
+        region="us-east-1",
+        endpoint="http://127.0.0.1:4567",
+    )
+    (tmp_path / "ledger").mkdir()
+    write_manifest(tmp_path / "ledger", manifest)
+    write_manifest(tmp_path / "ledger", manifest.model_copy(update={"worker": 1, "workers": 2}))
+    Path(shape.path).unlink()
+    moved = (tmp_path / "ledger").rename(tmp_path / "moved")
+    for again in read_manifests(moved):
+        assert again.schedule().due_offsets_ns(0, 3).tolist() == [0, 20_000_000, 500_000_000]
+        assert again.traffic().records(1, np.zeros(1, np.int64)).values == [f"{START_MS + 20}".encode()]

@@ -5,6 +5,7 @@ from typing import Any
 from simulators.kinesis import model
 from simulators.kinesis.call import Call
 from simulators.kinesis.errors import ServiceError, invalid_argument, not_found, throughput_exceeded
+from simulators.kinesis.faulty_call import INTERNAL_FAILURE, refusal, refusals, with_refusals
 from simulators.kinesis.hashing import HASH_KEY_MAX, hash_key, hash_key_from_number
 from simulators.kinesis.iterator import ShardIterator
 from simulators.kinesis.position import Start, start_position
@@ -35,6 +36,8 @@ def put_record(call: Call) -> dict[str, Any]:
     digest, key, data = _entry(call.request, "")
     size = _require_sizes(stream, [(digest, key, data)])
     shard = stream.shard_for(digest)
+    if call.plan and (refused := refusal(call, stream, shard)):
+        raise ServiceError(refused.code, refused.message, status=500 if refused.code == INTERNAL_FAILURE else 400)
     number = shard.put(key, data, call.now_ms)
     if number is None:
         raise throughput_exceeded(call.rate_exceeded(stream, shard))
@@ -55,6 +58,9 @@ def put_records(call: Call) -> bytes:
         assert isinstance(call.payload, dict)
         stream = call.find_readable(call.payload.get("StreamName"), call.payload.get("StreamARN"))
     size = _require_sizes(stream, entries)
+    refused = refusals(call, stream, [digest for digest, _, _ in entries]) if call.plan else None
+    if refused:
+        entries = [entry for index, entry in enumerate(entries) if index not in refused]
     now_ms, shard_for = call.now_ms, stream.shard_for
     results: list[PutResult] = []
     failed = 0
@@ -69,6 +75,8 @@ def put_records(call: Call) -> bytes:
     if call.account.journal:
         _keep(call, stream, entries, results)
     call.account.note_put(size, len(entries))
+    if refused:
+        results, failed = with_refusals(results, refused), failed + len(refused)
     return call.protocol.encode_put_results(results, failed)
 
 
@@ -177,7 +185,9 @@ def get_records(call: Call) -> bytes:
     limit = request.get("Limit", GET_RECORDS_MAX)
     records = shard.read(iterator.position, records_max=limit, bytes_max=GET_ANSWER_BYTES_MAX, now_ms=now_ms)
     shard.read_quota.returned(records.size_bytes)
-    rest: dict[str, Any] = {"MillisBehindLatest": shard.millis_behind(records.end, now_ms)}
+    rest: dict[str, Any] = {
+        "MillisBehindLatest": shard.millis_behind(records.end, now_ms, delay_ms=shard.propagation.polling_ms)
+    }
     if shard.is_open or records.end < shard.log.end:
         rest["NextShardIterator"] = _iterator(stream, shard, records.end, now_ms)
     else:

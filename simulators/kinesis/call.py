@@ -8,6 +8,7 @@ from botocore.model import OperationModel
 
 from simulators.kinesis import model
 from simulators.kinesis.account import Account
+from simulators.kinesis.call_plan import CallPlan
 from simulators.kinesis.errors import ServiceError, in_use, not_found
 from simulators.kinesis.protocol import Protocol
 from simulators.kinesis.shard import Shard
@@ -16,13 +17,17 @@ from simulators.kinesis.stream import Stream
 
 @dataclass
 class Call:
-    """What an action works on. `payload` is the request as decoded; `now_ms` the moment of the call."""
+    """What an action works on. `payload` is the request as decoded; `now_ms` the moment of the call.
+
+    `plan` is what faults do to it; None when there are none.
+    """
 
     account: Account
     operation: OperationModel
     protocol: Protocol
     payload: object
     now_ms: int
+    plan: CallPlan | None = None
 
     @cached_property
     def request(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class ShardIterator:
             raise invalid_argument("Invalid ShardIterator.")
         _, issued_ms, stream_created_ms, position, shard = _HEAD.unpack_from(body)
         if now_ms - issued_ms > LIFETIME_MS:
-            raise ServiceError("ExpiredIteratorException", _expired(issued_ms, now_ms))
+            raise expired(issued_ms, now_ms)
         return cls(
             stream=body[_HEAD.size :].decode(),
             stream_created_ms=stream_created_ms,
@@ -60,10 +60,12 @@ def _digest(body: bytes) -> bytes:
     return blake2b(body, digest_size=_DIGEST_BYTES).digest()
 
 
-def _expired(issued_ms: int, now_ms: int) -> str:
-    return (
+def expired(issued_ms: int, now_ms: int) -> ServiceError:
+    """What the service says about an iterator that was issued at `issued_ms` and is too old."""
+    return ServiceError(
+        "ExpiredIteratorException",
         f"Iterator expired. The iterator was created at time {_utc(issued_ms)} while right now it is {_utc(now_ms)} "
-        f"which is further in the future than the tolerated delay of {LIFETIME_MS} milliseconds."
+        f"which is further in the future than the tolerated delay of {LIFETIME_MS} milliseconds.",
     )
 
 

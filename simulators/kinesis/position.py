@@ -37,6 +37,7 @@ def start_position(shard: Shard, start: Start, now_ms: int) -> int:
 def _by_timestamp(shard: Shard, start: Start, now_ms: int) -> int:
     if start.timestamp_ms is None:
         raise invalid_argument("Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP.")
+    now_ms = shard.clock_ms(now_ms)
     if start.timestamp_ms > now_ms + FUTURE_TOLERANCE_MS:
         raise invalid_argument(
             "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "

@@ -13,7 +13,11 @@ from simulators.kinesis import (
 )
 from simulators.kinesis.account import Account
 from simulators.kinesis.call import Call
+from simulators.kinesis.call_plan import CallPlan
+from simulators.kinesis.call_target import target_of
 from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.faults import Faults
+from simulators.kinesis.faulty_call import run_with_faults
 from simulators.kinesis.protocol import Protocol
 from simulators.kinesis.subscription import Subscription
 
@@ -72,13 +76,40 @@ WITHOUT_SETTINGS = frozenset(
 class Service:
     """Answers calls at the moment that `now_ms` says (milliseconds since the epoch)."""
 
-    def __init__(self, account: Account, now_ms: Callable[[], int]) -> None:
+    def __init__(self, account: Account, now_ms: Callable[[], int], faults: Faults | None = None) -> None:
         self.account = account
         self.now_ms = now_ms
+        self.faults = faults or Faults()
 
     def answer(self, action: str, protocol: Protocol, body: bytes) -> bytes:
-        """The body of a successful answer; ServiceError for any other."""
+        """The body of a successful answer; ServiceError for any other, UnansweredError if there is to be none."""
         call = self.call(action, protocol, body)
+        if self.faults.is_quiet:
+            return self._answer(call)
+        self.plan(call)
+        return run_with_faults(call, self.faults, self._answer)
+
+    def subscribe(self, protocol: Protocol, body: bytes) -> Subscription:
+        """What SubscribeToShard is to push; ServiceError or UnansweredError if it is to push nothing."""
+        call = self.call(SUBSCRIBE, protocol, body)
+        if self.faults.is_quiet:
+            return self._subscribe(call)
+        self.plan(call)
+        return run_with_faults(call, self.faults, self._subscribe)
+
+    def plan(self, call: Call) -> CallPlan:
+        """Settle what faults do to a call, which from then on may be carried out at any later moment."""
+        call.plan = self.faults.plan(target_of(call), call.now_ms)
+        return call.plan
+
+    def run(self, call: Call) -> bytes | Subscription:
+        """The answer to a call that has its plan, at the moment that the call says."""
+        if call.operation.name == SUBSCRIBE:
+            return run_with_faults(call, self.faults, self._subscribe)
+        return run_with_faults(call, self.faults, self._answer)
+
+    def _answer(self, call: Call) -> bytes:
+        action = call.operation.name
         journal = self.account.journal
         if journal:
             journal.settle(call.now_ms)
@@ -89,11 +120,10 @@ class Service:
             journal.settle(call.now_ms, look_closely=action not in WITHOUT_SETTINGS)
         if isinstance(answer, bytes):
             return answer
-        return b"" if answer is None else protocol.encode(answer)
+        return b"" if answer is None else call.protocol.encode(answer)
 
-    def subscribe(self, protocol: Protocol, body: bytes) -> Subscription:
-        """What SubscribeToShard is to push; ServiceError if it is to push nothing."""
-        subscription = actions_consumers.subscribe_to_shard(self.call(SUBSCRIBE, protocol, body))
+    def _subscribe(self, call: Call) -> Subscription:
+        subscription = actions_consumers.subscribe_to_shard(call)
         if self.account.journal:
             self.account.journal.settle(self.now_ms())
         return subscription

@@ -8,6 +8,7 @@ from simulators.kinesis.bucket import CallQuota, ReadQuota, WriteQuota
 from simulators.kinesis.hashing import HashRange
 from simulators.kinesis.quota import ShardQuotas
 from simulators.kinesis.record_log import RecordLog, RecordSlice
+from simulators.kinesis.visibility import AT_ONCE, Propagation, Visibility
 
 
 def shard_id(number: int) -> str:
@@ -42,6 +43,7 @@ class Shard:
         *,
         created_s: int,
         parents: tuple[str, ...] = (),
+        propagation: Propagation = AT_ONCE,
     ) -> None:
         self.number = number
         self.id = shard_id(number)
@@ -57,6 +59,12 @@ class Shard:
         self.read_quota = ReadQuota(quotas, now_ms)
         self.iterator_quota = CallQuota(quotas.get_shard_iterator_calls_per_second, now_ms)
         self.listeners: set[Callable[[], None]] = set()
+        self.is_frozen = False
+        """Takes nothing and gives nothing, which is a fault; whoever puts asks before."""
+        self.clock_offset_ms = 0
+        """How far ahead its clock is, which is a fault: the stamps on records, and what is compared with them."""
+        self.propagation = propagation
+        self._visibility = Visibility(propagation) if propagation.longest_ms else None
         self._write_quota = WriteQuota(quotas, now_ms)
         self._base = sequence.shard_base(self.created_s, number)
         self._last_arrival_ms = now_ms
@@ -86,8 +94,10 @@ class Shard:
             counters.write_throttled_records += 1
             return None
         # Arrival stamps never go back within a shard, whatever the machine's clock does.
-        arrival_ms = self._last_arrival_ms = max(now_ms, self._last_arrival_ms)
+        arrival_ms = self._last_arrival_ms = max(now_ms + self.clock_offset_ms, self._last_arrival_ms)
         position = self.log.append(key, data, arrival_ms)
+        if self._visibility:
+            self._visibility.note(position, position + 1, now_ms)
         counters.incoming_bytes += size
         counters.incoming_records += 1
         if self.listeners:
@@ -99,6 +109,8 @@ class Shard:
         count, size = self.log.take_back(position)
         self.counters.incoming_records -= count
         self.counters.incoming_bytes -= size
+        if self._visibility:
+            self._visibility.take_back(position)
 
     @property
     def last_arrival_ms(self) -> int:
@@ -110,14 +122,33 @@ class Shard:
         self.log = log
         self._last_arrival_ms = last_arrival_ms
 
+    def readable_end(self, delay_ms: int, now_ms: int) -> int:
+        """The position behind the last record that can be read now if a record can be so long after its arrival."""
+        end = self._visibility.end(delay_ms, now_ms) if self._visibility else None
+        return self.log.end if end is None else min(end, self.log.end)
+
+    def readable_in_ms(self, delay_ms: int, now_ms: int) -> int | None:
+        """After how many milliseconds more records can be read; None if all can already."""
+        return self._visibility.next_ms(delay_ms, now_ms) if self._visibility else None
+
+    def records_max(self, position: int, delay_ms: int, now_ms: int) -> int:
+        """How many records can be read now from `position` on."""
+        return 0 if self.is_frozen else max(0, self.readable_end(delay_ms, now_ms) - max(position, self.log.first))
+
     def read(self, position: int, *, records_max: int, bytes_max: int, now_ms: int) -> RecordSlice:
         """Records from `position` on, counted as read by a poller; quotas are the caller's to ask first."""
+        if self.is_frozen or self._visibility:
+            records_max = min(records_max, self.records_max(position, self.propagation.polling_ms, now_ms))
         found = self.log.read(position, records_max=records_max, bytes_max=bytes_max)
         counters = self.counters
         counters.outgoing_bytes += found.size_bytes
         counters.outgoing_records += len(found.keys)
-        counters.iterator_age_ms = max(0, now_ms - found.arrivals_ms[-1]) if found.keys else 0
+        counters.iterator_age_ms = max(0, self.clock_ms(now_ms) - found.arrivals_ms[-1]) if found.keys else 0
         return found
+
+    def clock_ms(self, now_ms: int) -> int:
+        """What the shard takes for the time, by which it stamps records and tells their age."""
+        return now_ms + self.clock_offset_ms
 
     def sequence_numbers(self, records: RecordSlice) -> list[int]:
         """The sequence numbers of records that were read from this shard."""
@@ -136,10 +167,15 @@ class Shard:
         for listener in tuple(self.listeners):
             listener()
 
-    def millis_behind(self, position: int, now_ms: int) -> int:
-        """How far a reader that goes on at `position` is behind the newest record, in milliseconds; 0 at the end."""
+    def millis_behind(self, position: int, now_ms: int, *, delay_ms: int) -> int:
+        """How far a reader that goes on at `position` is behind, in milliseconds; 0 if there is nothing to read for it.
+
+        Records that cannot be read yet, because that takes `delay_ms` from their arrival, do not put anybody behind.
+        """
+        if self._visibility and position >= self.readable_end(delay_ms, now_ms):
+            return 0
         arrival_ms = self.log.arrival_ms(position)
-        return 0 if arrival_ms is None else max(0, now_ms - arrival_ms)
+        return 0 if arrival_ms is None else max(0, self.clock_ms(now_ms) - arrival_ms)
 
     def trim_older_than(self, horizon_ms: int) -> None:
         """Forget records that arrived before `horizon_ms`."""

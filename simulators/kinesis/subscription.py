@@ -64,10 +64,11 @@ class Subscription:
         lane, bucket = self._lane, self._lane.bytes
         at_end = not self.shard.is_open and self._position >= self.shard.log.end
         due = now_ms >= self._heartbeat_ms
-        has_records = self._position < self.shard.log.end and (bucket is None or bucket.has_any(now_ms))
+        readable = self._readable_records(now_ms)
+        has_records = readable > 0 and (bucket is None or bucket.has_any(now_ms))
         if not (at_end or due or has_records):
             return None
-        event = self._event(now_ms, records_max=EVENT_RECORDS_MAX if has_records else 0)
+        event = self._event(now_ms, records_max=min(EVENT_RECORDS_MAX, readable) if has_records else 0)
         lane.counters.events += 1
         self._heartbeat_ms = now_ms + HEARTBEAT_MS
         return event
@@ -80,9 +81,13 @@ class Subscription:
         """After how long `next` may have something although no record came, in milliseconds; at least 1."""
         until_ms = min(self._heartbeat_ms, self._expires_ms) - now_ms
         bucket = self._lane.bytes
-        if bucket is not None and self._position < self.shard.log.end:
+        if bucket is not None and self._readable_records(now_ms):
             until_ms = min(until_ms, bucket.wait_ms(now_ms))
-        return max(1, until_ms)
+        visible_ms = self.shard.readable_in_ms(self.shard.propagation.fan_out_ms, now_ms)
+        return max(1, until_ms if visible_ms is None else min(until_ms, visible_ms))
+
+    def _readable_records(self, now_ms: int) -> int:
+        return self.shard.records_max(self._position, self.shard.propagation.fan_out_ms, now_ms)
 
     def _require_valid(self) -> None:
         if self._consumer.is_gone or self._stream.is_gone:
@@ -96,7 +101,7 @@ class Subscription:
         self._position = records.end
         if lane.bytes:
             lane.bytes.take(records.size_bytes)
-        behind_ms = shard.millis_behind(self._position, now_ms)
+        behind_ms = shard.millis_behind(self._position, now_ms, delay_ms=shard.propagation.fan_out_ms)
         rest: dict[str, Any] = {"MillisBehindLatest": behind_ms}
         last = not shard.is_open and self._position >= shard.log.end
         if last:

@@ -1,0 +1,81 @@
+"""Finds out what a call is about, for faults that concern some calls only."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from simulators.kinesis.call import Call
+from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.fault import PUTS
+from simulators.kinesis.fault_target import Target
+from simulators.kinesis.hashing import HASH_KEY_MAX, hash_key, hash_key_from_number
+from simulators.kinesis.iterator import ShardIterator
+from simulators.kinesis.page_token import PageToken
+from simulators.kinesis.shard import shard_id
+
+_ARN = re.compile(r"arn:[^:]*:kinesis:[^:]*:[^:]*:stream/([^/]+)(?:/consumer/([^:]+))?.*")
+
+
+def target_of(call: Call) -> Target:
+    """What a call is about. Its request need not be valid: what makes no sense is about nothing."""
+    action, payload = call.operation.name, call.payload
+    if not isinstance(payload, Mapping):
+        return Target(action)
+    if action == "GetRecords":
+        return _of_iterator(action, payload, call.now_ms)
+    stream, consumer = _text(payload, "StreamName"), _text(payload, "ConsumerName")
+    for member in ("StreamARN", "ResourceARN", "ConsumerARN"):
+        if match := _ARN.fullmatch(_text(payload, member) or ""):
+            stream, consumer = stream or match[1], consumer or match[2]
+    if action == "ListShards" and stream is None:
+        stream = _of_page(_text(payload, "NextToken"), call.now_ms)
+    if action in PUTS:
+        return Target(action, stream, consumer, find_shards=lambda: _put_shards(call, stream, payload))
+    named = ("ShardId", "ShardToSplit", "ShardToMerge", "AdjacentShardToMerge")
+    shards = [shard for member in named if (shard := _text(payload, member)) is not None]
+    return Target(action, stream, consumer, find_shards=lambda: shards)
+
+
+def _of_iterator(action: str, payload: Mapping[str, Any], now_ms: int) -> Target:
+    try:
+        iterator = ShardIterator.parse(_text(payload, "ShardIterator") or "", now_ms)
+    except ServiceError:
+        return Target(action)
+    return Target(
+        action,
+        iterator.stream,
+        iterator_issued_ms=iterator.issued_ms,
+        find_shards=lambda: (shard_id(iterator.shard),),
+    )
+
+
+def _of_page(token: str | None, now_ms: int) -> str | None:
+    try:
+        return PageToken.parse(token, now_ms).stream if token else None
+    except ServiceError:
+        return None
+
+
+def _put_shards(call: Call, stream: str | None, payload: Mapping[str, Any]) -> Iterable[str]:
+    """The shards that the records of a put go to."""
+    try:
+        shard_for = call.account.find(stream, None, call.now_ms).shard_for
+    except ServiceError:
+        return
+    records = payload.get("Records") if call.operation.name == "PutRecords" else [payload]
+    for record in records if isinstance(records, list) else []:
+        if isinstance(record, Mapping) and (digest := _hash_key(record)) is not None:
+            yield shard_for(digest).id
+
+
+def _hash_key(record: Mapping[str, Any]) -> bytes | None:
+    explicit, key = _text(record, "ExplicitHashKey"), _text(record, "PartitionKey")
+    if explicit is not None:
+        number = int(explicit) if explicit.isdecimal() and len(explicit) < 40 else HASH_KEY_MAX + 1
+        return hash_key_from_number(number) if number <= HASH_KEY_MAX else None
+    return hash_key(key.encode(errors="replace")) if key is not None else None
+
+
+def _text(payload: Mapping[str, Any], member: str) -> str | None:
+    value = payload.get(member)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,103 @@
+"""Carries out a call that faults may meet, as far as they act inside the service."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from simulators.kinesis.call import Call
+from simulators.kinesis.call_plan import UnansweredError
+from simulators.kinesis.errors import ServiceError, limit_exceeded, throughput_exceeded
+from simulators.kinesis.fault import ExpireIterators, InternalFailure, Throttle
+from simulators.kinesis.faults import Faults
+from simulators.kinesis.iterator import expired
+from simulators.kinesis.protocol import PutResult, Refused
+from simulators.kinesis.shard import Shard
+from simulators.kinesis.stream import Stream
+from simulators.kinesis.subscription import Subscription
+
+INTERNAL_FAILURE = "InternalFailure"
+FAILURE_MESSAGE = "Internal service failure."
+"""As in the developer guide's example of an answer to PutRecords."""
+
+_T = TypeVar("_T")
+
+
+def run_with_faults(call: Call, faults: Faults, run: Callable[[Call], _T]) -> _T:
+    """The answer to a call that has a plan; ServiceError or UnansweredError if a fault has it otherwise."""
+    plan = call.plan
+    assert plan is not None
+    if stream := _stream(call, plan.target.stream):
+        faults.set_conditions(stream, call.now_ms)
+    plan.require_answer("before")
+    _require_success(call)
+    try:
+        answer = run(call)
+    except ServiceError:
+        plan.require_answer("after")
+        raise
+    try:
+        plan.require_answer("after")
+    except UnansweredError:
+        if isinstance(answer, Subscription):
+            answer.end()
+        raise
+    return answer
+
+
+def refusals(call: Call, stream: Stream, digests: Sequence[bytes]) -> dict[int, Refused]:
+    """Which records of a put, given by their hash keys, faults refuse, by their places in the call."""
+    found = ((index, refusal(call, stream, stream.shard_for(digest), index)) for index, digest in enumerate(digests))
+    return {index: one for index, one in found if one is not None}
+
+
+def refusal(call: Call, stream: Stream, shard: Shard, index: int = 0) -> Refused | None:
+    """Why a fault refuses one record of a put; None if none does."""
+    assert call.plan is not None
+    if shard.is_frozen:
+        return Refused(INTERNAL_FAILURE, FAILURE_MESSAGE)
+    fault = call.plan.record_fault(index, shard.id)
+    if isinstance(fault, Throttle):
+        shard.counters.write_throttled_records += 1
+        return Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard))
+    return Refused(INTERNAL_FAILURE, FAILURE_MESSAGE) if fault else None
+
+
+def with_refusals(stored: Sequence[PutResult], refused: Mapping[int, Refused]) -> list[PutResult]:
+    """The results of a put in the order of its records: those refused by faults at their places, all others between."""
+    others = iter(stored)
+    return [refused[index] if index in refused else next(others) for index in range(len(stored) + len(refused))]
+
+
+def _require_success(call: Call) -> None:
+    assert call.plan is not None
+    fault = call.plan.ending.fault if call.plan.ending else None
+    if isinstance(fault, InternalFailure):
+        raise ServiceError(INTERNAL_FAILURE, FAILURE_MESSAGE, status=500)
+    if isinstance(fault, ExpireIterators):
+        issued_ms = call.plan.target.iterator_issued_ms
+        assert issued_ms is not None
+        raise expired(issued_ms, call.now_ms)
+    if isinstance(fault, Throttle):
+        raise _throttled(call)
+
+
+def _throttled(call: Call) -> ServiceError:
+    """What the service says when the quota that the action asks is used up."""
+    assert call.plan is not None
+    target = call.plan.target
+    stream = _stream(call, target.stream)
+    if stream is not None and target.action in ("GetRecords", "GetShardIterator"):
+        for shard in filter(None, map(stream.shard, target.shards)):
+            if target.action == "GetRecords":
+                shard.counters.read_throttled_calls += 1
+            return throughput_exceeded(call.rate_exceeded(stream, shard))
+    of = f" for stream {stream.name} under account" if stream else " for account"
+    return limit_exceeded(f"Rate exceeded{of} {call.account.settings.account_id}.")
+
+
+def _stream(call: Call, name: str | None) -> Stream | None:
+    if name is None:
+        return None
+    try:
+        return call.account.find(name, None, call.now_ms)
+    except ServiceError:
+        return None

@@ -24,11 +24,15 @@ class JournalFolder:
         self.path = path
         self._sync = sync
         self._write = write
-        self._lock = _locked(path)
-        for part in path.glob("journal-*.part"):
-            part.unlink()
-        self._sizes = {number: self._file(number).stat().st_size for number in _numbers(path)}
         self._last: Appender | None = None
+        self._lock = _locked(path)
+        try:
+            for part in path.glob("journal-*.part"):
+                part.unlink()
+            self._sizes = {number: self._file(number).stat().st_size for number in _numbers(path)}
+        except BaseException:
+            self._lock.close()
+            raise
 
     @property
     def numbers(self) -> list[int]:

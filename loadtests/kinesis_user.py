@@ -15,9 +15,9 @@ SPAWN_RATE_MAX = 100.0
 _controls: list[LoadControl] = []
 
 
-def register(*, stream: str) -> None:
-    """Make this process a load test that sends to `stream` unless told otherwise. A locustfile calls it once."""
-    control = LoadControl(stream)
+def register(*, kind: str) -> None:
+    """Make this process a load test that sends records of a kind. A locustfile calls it once."""
+    control = LoadControl(kind)
     control.attach()
     _controls.append(control)
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import gevent
 import locust
 from flask import Response, jsonify, request
-from load_options import add_arguments, check_ledger, read_options
+from load_options import add_arguments
 from load_session import LoadSession, choose_folder, require_stream
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -19,6 +19,7 @@ from locust.exception import StopTest
 from locust.web import WebUI
 
 from floodmark.errors import ConfigurationError, FloodmarkError
+from floodmark.load_options import check_ledger, read_options
 from floodmark.systems.ports import require_free_port
 
 STOP_GRACE_S = 5.0
@@ -30,9 +31,9 @@ logger = logging.getLogger("floodmark")
 class LoadControl:
     """Listens to Locust's events. `session` is the load that runs now, or None."""
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, kind: str) -> None:
         self.session: LoadSession | None = None
-        self._stream = stream
+        self._kind = kind
         self._exit_code = 0
         self._is_reported = True
         self._is_interrupted = False
@@ -49,7 +50,7 @@ class LoadControl:
 
     def _on_parser(self, parser: LocustArgumentParser, **_: object) -> None:
         _refuse_several_processes()
-        add_arguments(parser, self._stream)
+        add_arguments(parser, self._kind)
 
     def _on_init(self, environment: Environment, web_ui: WebUI | None, **_: object) -> None:
         """Everything that can be known to be wrong is said before anything starts."""
@@ -57,7 +58,7 @@ class LoadControl:
         try:
             if texts["master"] or texts["worker"] or texts["processes"]:
                 raise _several_processes()
-            options = read_options(texts)
+            options = read_options(self._kind, texts)
             check_ledger(options)
             require_stream(options)
             if web_ui:
@@ -78,7 +79,9 @@ class LoadControl:
             return None
         host = request.form.get("host") or environment.host
         try:
-            require_stream(read_options({**vars(environment.parsed_options), **request.form, "endpoint": host}))
+            require_stream(
+                read_options(self._kind, {**vars(environment.parsed_options), **request.form, "endpoint": host})
+            )
         except FloodmarkError as error:
             return jsonify({"success": False, "message": str(error), "host": environment.host})
         return None
@@ -87,7 +90,7 @@ class LoadControl:
         gc.collect()
         gc.freeze()  # what is loaded by now stays; looking through it again and again holds calls up by tens of ms
         try:
-            options = read_options({**vars(environment.parsed_options), "endpoint": environment.host})
+            options = read_options(self._kind, {**vars(environment.parsed_options), "endpoint": environment.host})
             self.session = LoadSession(options, choose_folder(options))
         except FloodmarkError as error:
             self._exit_code = error.exit_code

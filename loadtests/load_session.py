@@ -5,12 +5,12 @@ import string
 from pathlib import Path
 
 import gevent
-from load_options import LoadOptions
 
 from floodmark import paths
 from floodmark.clock import SystemClock
 from floodmark.errors import EnvironmentFailedError
 from floodmark.ledger import LedgerWriter, Manifest
+from floodmark.load_options import LoadOptions
 from floodmark.producer import Producer, PutRecordsTransport, Totals
 from floodmark.store import new_run_id
 from floodmark.systems.kinesis import BotoKinesisClient, StreamMissingError
@@ -115,7 +115,7 @@ class LoadSession:
 def choose_folder(options: LoadOptions) -> Path:
     """Where the next ledger goes: the folder that was named, or the next free one beside it; else a new one."""
     if options.ledger is None:
-        run_id = new_run_id("orders", SystemClock().now_ns(), random.SystemRandom())
+        run_id = new_run_id(options.kind, SystemClock().now_ns(), random.SystemRandom())
         return paths.runs() / "locust" / run_id / "ledger"
     candidates = [
         options.ledger,

@@ -6,7 +6,7 @@ locust -f loadtests/orders.py --headless --rate 1500 --duration 45s
 
 from kinesis_user import KinesisUser, ScheduleShape, register
 
-register(stream="order-stream")
+register(kind="orders")
 
 
 class OrderSender(KinesisUser):

@@ -4,8 +4,9 @@ A ledger is a folder with two files a worker: `manifest-<worker>.json`, from whi
 made again, and `entries-<worker>.ledger`, which says when each was sent and how that ended.
 """
 
+from floodmark.ledger.chunk import Entries
 from floodmark.ledger.columns import SEQUENCE_CHARACTERS_MAX, SEQUENCE_TYPE, Outcome, Places
-from floodmark.ledger.entries import Entries, read_entries
+from floodmark.ledger.entries import read_entries
 from floodmark.ledger.follower import LedgerFollower, LedgerProgress
 from floodmark.ledger.manifest import Manifest, read_manifest, read_manifests
 from floodmark.ledger.writer import LedgerWriter, Standing, require_no_ledger

@@ -7,8 +7,9 @@ damaged block anywhere else is an error. All numbers are little-endian.
     INTENT    first index u64 · count u32 · sent_ns i64: these records are about to be sent for the first time
     OUTCOMES  rows u32 · accepted u32 · failed u32 · unknown u32 · columns, see `floodmark.ledger.columns`
     MISSED    first index u64 · count u64: these were due, or would have become due, and were never sent
+    REST      first index u64 · end u64 · count u64: as MISSED, of those of this worker's in a range, `count` of them
     PROGRESS  see `PROGRESS`: how things stand, for those who watch
-    CLOSED    JSON: when and why the producer ended
+    CLOSED    JSON: when and why the producer ended, and before which record the load did
 """
 
 import os
@@ -29,6 +30,7 @@ HEADER = struct.Struct("<BII")
 INTENT = struct.Struct("<QIq")
 OUTCOMES = struct.Struct("<IIII")
 MISSED = struct.Struct("<QQ")
+REST = struct.Struct("<QQQ")
 PROGRESS = struct.Struct("<qQQQQddd")
 """now_ns · due · taken · waiting for another try · throttling answers · schedule delay in ms: p99 · maximum · seconds
 in which every call that may be open was open."""
@@ -42,6 +44,7 @@ class Kind(IntEnum):
     MISSED = 3
     PROGRESS = 4
     CLOSED = 5
+    REST = 6
 
 
 _KINDS = frozenset(Kind)

@@ -87,6 +87,14 @@ class Rows:
     def __len__(self) -> int:
         return len(self.index)
 
+    def with_shards(self, numbers: dict[str, int]) -> Self:
+        """The same rows, with shards as `numbers` counts them; new ones are added to it."""
+        own = np.array([numbers.setdefault(name, len(numbers)) for name in self.shards], np.int16)
+        placed = self.shard >= 0
+        shard = self.shard.copy()
+        shard[placed] = own[shard[placed]]
+        return replace(self, shard=shard, shards=tuple(numbers))
+
     def count(self, outcome: Outcome) -> int:
         """How many rows have that outcome."""
         return int(np.count_nonzero(self.outcome == outcome))

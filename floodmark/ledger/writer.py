@@ -16,6 +16,7 @@ from floodmark.ledger import blocks
 from floodmark.ledger.blocks import Kind, ledger_path, pack
 from floodmark.ledger.columns import SEQUENCE_TYPE, SHARDS_MAX, Outcome, Places, Rows, encode
 from floodmark.ledger.manifest import Manifest, manifest_path, write_manifest
+from floodmark.share import Shares
 from floodmark.store import writing_to
 
 ROWS_A_BLOCK = 8192
@@ -59,6 +60,7 @@ class LedgerWriter:
 
     def __init__(self, directory: Path, manifest: Manifest) -> None:
         self._path = ledger_path(directory, manifest.worker)
+        self._manifest = manifest
         require_no_ledger(directory, manifest.worker)
         with writing_to(self._path):
             directory.mkdir(parents=True, exist_ok=True)
@@ -112,6 +114,17 @@ class LedgerWriter:
         if count:
             self._append(pack(Kind.MISSED, blocks.MISSED.pack(first_index, count)))
 
+    def rest_missed(self, first_index: int, end_index: int, count: int) -> None:
+        """Those of this worker's records in the range, `count` of them, were never sent, and will not be."""
+        if count:
+            self._append(pack(Kind.REST, blocks.REST.pack(first_index, end_index, count)))
+
+    def note(self, shares: Shares) -> None:
+        """Keep the shares of the load as they are now, so that readers know who owns what; also once it is closed."""
+        with self._lock:
+            self._manifest = self._manifest.model_copy(update={"shares": shares})
+            write_manifest(self._path.parent, self._manifest)
+
     def flush(self, standing: Standing | None = None) -> None:
         """Write the outcomes in memory, and how things stand."""
         with self._lock:
@@ -120,13 +133,14 @@ class LedgerWriter:
             if standing:
                 self._append(pack(Kind.PROGRESS, _pack_standing(standing)))
 
-    def close(self, *, now_ns: int, void_reason: str = "", stopped_early: bool = False) -> None:
-        """Write what is left and end the ledger. A second call does nothing."""
+    def close(self, *, now_ns: int, end_index: int = 0, void_reason: str = "", stopped_early: bool = False) -> None:
+        """Write what is left and end the ledger; the load ended before `end_index`. A second call does nothing."""
         with self._lock:
             if not self._open:
                 return
             self.flush()
-            end = {"closed_ns": now_ns, "void_reason": void_reason, "stopped_early": stopped_early}
+            end = {"closed_ns": now_ns, "end_index": end_index, "void_reason": void_reason}
+            end["stopped_early"] = stopped_early
             self._append(pack(Kind.CLOSED, json.dumps(end).encode()))
             with writing_to(self._path):
                 os.fsync(self._file)

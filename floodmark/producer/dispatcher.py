@@ -11,9 +11,11 @@ from enum import Enum
 
 import numpy as np
 
-from floodmark.producer.batch import Batch, Retry
+from floodmark.producer.batch import Batch, Parcel
+from floodmark.producer.portion import Portion
 from floodmark.producer.settings import ProducerSettings
-from floodmark.schedule import NANOSECONDS_PER_SECOND, Profile
+from floodmark.schedule import NANOSECONDS_PER_SECOND
+from floodmark.share import Shares
 
 _NEVER_NS = 2**63 - 1
 
@@ -37,35 +39,40 @@ class Dispatcher:
     Slow calls do not bend the schedule: what is due stays due, and the next batch takes as much of it as it can hold.
     """
 
-    def __init__(self, profile: Profile, settings: ProducerSettings, start_ns: int) -> None:
-        self._profile = profile
+    def __init__(self, portion: Portion, settings: ProducerSettings, start_ns: int) -> None:
+        self._portion = portion
         self._settings = settings
         self._start_ns = start_ns
         self._linger_ns = round(settings.linger_ms * 1_000_000)
-        self._waiting: list[tuple[int, int, Retry]] = []
-        self._ready: deque[Retry] = deque()
+        self._waiting: list[tuple[int, int, Parcel]] = []
+        self._ready: deque[Parcel] = deque()
         self._ticket = itertools.count()
-        self.end_index = profile.total
-        self.next_index = 0
+        self.held = 0
+        """Records that were taken and wait for an earlier one of their key, which is somebody else's to watch."""
         self._look_ahead()
 
     @property
     def retrying(self) -> int:
-        """How many records wait for another try."""
-        return len(self._waiting) + len(self._ready)
+        """How many wait for another try, or for their turn."""
+        return len(self._waiting) + len(self._ready) + self.held
 
     @property
     def is_over(self) -> bool:
         """Whether every record has been taken and none waits for another try."""
-        return self.next_index >= self.end_index and not self.retrying
+        return self._portion.is_over and not self.retrying
+
+    @property
+    def taken(self) -> int:
+        """How many records have been taken."""
+        return self._portion.taken
 
     def due(self, now_ns: int) -> int:
         """How many records are due by now, taken or not; none beyond the end of the schedule."""
-        return min(self._profile.due_count(now_ns - self._start_ns), self.end_index)
+        return self._portion.due(now_ns - self._start_ns)
 
     def behind_ns(self, now_ns: int) -> int:
         """For how long the oldest record that is due has not been taken."""
-        return max(0, now_ns - self._first_due_ns()) if self.next_index < self.end_index else 0
+        return max(0, now_ns - self._first_due_ns()) if len(self._ahead_ns) else 0
 
     def next(self, now_ns: int) -> Batch | Wait | Over:
         """The batch that is to be sent now, or how long there is none."""
@@ -73,22 +80,27 @@ class Dispatcher:
             self._ready.append(heapq.heappop(self._waiting)[2])
         oldest_ns = self._oldest_ns()
         if oldest_ns == _NEVER_NS:
-            return Over.OVER
+            return Over.OVER if self._portion.is_over else Wait(_NEVER_NS)
         closes_ns = min(oldest_ns + self._linger_ns, self._full_ns())
         if closes_ns > now_ns:
             return Wait(closes_ns)
         return self._take(now_ns)
 
-    def retry(self, record: Retry) -> None:
+    def retry(self, record: Parcel) -> None:
         """Take a record back, to be sent again at `record.ready_ns`."""
         heapq.heappush(self._waiting, (record.ready_ns, next(self._ticket), record))
 
     def end_at(self, index: int) -> None:
         """Let the schedule end before the record with this index, if it has not ended earlier."""
-        self.end_index = max(self.next_index, min(self.end_index, index))
+        self._portion.end_at(index)
         self._look_ahead()
 
-    def drop_retries(self) -> list[Retry]:
+    def follow(self, shares: Shares) -> None:
+        """Go on with other shares of the schedule."""
+        self._portion.follow(shares)
+        self._look_ahead()
+
+    def drop_retries(self) -> list[Parcel]:
         """Give up all records that wait for another try."""
         dropped = [*self._ready, *(record for _, _, record in self._waiting)]
         self._ready.clear()
@@ -97,8 +109,7 @@ class Dispatcher:
 
     def _look_ahead(self) -> None:
         """Keep the due times of the records that the next batch can hold."""
-        count = min(self._settings.batch_records, self.end_index - self.next_index)
-        self._ahead_ns = self._profile.due_offsets_ns(self.next_index, count) + self._start_ns
+        self._ahead_ns = self._portion.ahead_offsets_ns(self._settings.batch_records) + self._start_ns
 
     def _takes_new(self) -> bool:
         return len(self._ahead_ns) > 0 and self.retrying < self._settings.retrying_records_max
@@ -126,18 +137,18 @@ class Dispatcher:
 
     def _take(self, now_ns: int) -> Batch:
         again = min(len(self._ready), self._settings.batch_records)
-        retries = [self._ready.popleft() for _ in range(again)]
+        parcels = [self._ready.popleft() for _ in range(again)]
         new = self._ahead_ns[: self._settings.batch_records - again] if self._takes_new() else self._ahead_ns[:0]
         intended_ns = new[: int(np.searchsorted(new, now_ns, side="right"))]
-        batch = Batch(retries=retries, first_index=self.next_index, intended_ns=intended_ns)
-        self.next_index += batch.fresh
+        batch = Batch(parcels=parcels, first_index=self._portion.next_index, intended_ns=intended_ns)
+        self._portion.take(batch.fresh)
         self._look_ahead()
         return batch
 
 
 def backlog_excess(dispatcher: Dispatcher, settings: ProducerSettings, now_ns: int) -> str:
     """Why the backlog is past its limit, in words; empty if it is not."""
-    backlog = dispatcher.due(now_ns) - dispatcher.next_index
+    backlog = dispatcher.due(now_ns) - dispatcher.taken
     behind_s = dispatcher.behind_ns(now_ns) / NANOSECONDS_PER_SECOND
     if backlog > settings.backlog_limit_records:
         return f"{backlog} records were due and not sent, more than the limit of {settings.backlog_limit_records}"

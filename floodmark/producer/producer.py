@@ -9,6 +9,7 @@ may be calls in flight. How many they are changes what can be in flight, never w
 Somebody else calls `tick` a few times a second, and `finish` at the end.
 """
 
+import itertools
 import random
 import threading
 
@@ -16,12 +17,17 @@ from floodmark.clock import Clock
 from floodmark.errors import EnvironmentFailedError, FloodmarkError
 from floodmark.ledger import LedgerWriter, Standing
 from floodmark.producer.batch import Batch, CallResult
+from floodmark.producer.call_clock import CallClock
 from floodmark.producer.delays import DelayHistogram
 from floodmark.producer.dispatcher import Dispatcher, Over, Wait, backlog_excess
-from floodmark.producer.settings import ProducerSettings
-from floodmark.producer.settlement import NANOSECONDS_PER_MILLISECOND, Settlement, Totals
-from floodmark.producer.transport import Answer, Ending, Request, Transport, fragments
+from floodmark.producer.fragment import fragments
+from floodmark.producer.key_order import KeyOrder
+from floodmark.producer.portion import Portion
+from floodmark.producer.settings import REQUEST_BYTES_MAX, ProducerSettings
+from floodmark.producer.settlement import NANOSECONDS_PER_MILLISECOND, Settlement, Totals, runs
+from floodmark.producer.transport import Answer, Ending, Request, Transport
 from floodmark.schedule import NANOSECONDS_PER_SECOND, Profile
+from floodmark.share import Shares
 from simulators.traffic import Traffic
 
 NAP_S = 0.02
@@ -46,17 +52,24 @@ class Producer:
         start_ns: int,
         clock: Clock,
         randomness: random.Random,
+        shares: Shares | None = None,
+        worker: int = 0,
     ) -> None:
         self._traffic = traffic
         self._settings = settings
         self._transport = transport
         self._ledger = ledger
         self._clock = clock
-        self._dispatcher = Dispatcher(profile, settings, start_ns)
-        self._settlement = Settlement(self._dispatcher, ledger, settings, randomness)
+        self._portion = Portion(profile, shares or Shares.alone(profile.total), worker)
+        self._dispatcher = Dispatcher(self._portion, settings, start_ns)
+        self._order = KeyOrder() if settings.ordered else None
+        self._settlement = Settlement(self._dispatcher, ledger, settings, randomness, self._order)
+        self._calls = CallClock(settings.senders)
         self._drain_ns = round(settings.drain_timeout_s * NANOSECONDS_PER_SECOND)
+        self._profile = profile
+        self._start_ns = start_ns
         self._offered_end = profile.total
-        self._deadline_ns = start_ns + int(profile.due_offsets_ns(profile.total - 1, 1)[0]) + self._drain_ns
+        self._deadline_ns = self._drained_ns(profile.total)
         self._in_flight: set[Batch] = set()
         self._delays = DelayHistogram()
         self._turn = threading.Lock()
@@ -97,15 +110,17 @@ class Producer:
         """
         try:
             request = self._prepare(batch)
-            sent_ns = self._clock.now_ns()
-            if batch.fresh:
-                self._ledger.intend(batch.first_index, batch.fresh, sent_ns)
-            batch.sent_ns = sent_ns
-            answer = self._transport.send(request)
+            if not self._stamp(batch):
+                return _given_up(batch)
+            self._calls.begin(batch.sent_ns)
+            try:
+                answer = self._transport.send(request)
+            finally:
+                self._calls.end(self._clock.now_ns())
         except FloodmarkError as error:
             self._fail(error, at_once=True)
             self._abandon(batch)
-            return CallResult(ending=Ending.REFUSED, records=len(batch), failed=len(batch), detail=error.message)
+            return CallResult(ending=Ending.REFUSED, records=batch.records, failed=batch.records, detail=error.message)
         except BaseException:
             self._abandon(batch)
             raise
@@ -128,10 +143,26 @@ class Producer:
             if self._closed or self.void_reason or self._dispatcher.is_over:
                 return
             self._deadline_ns = min(self._deadline_ns, now_ns + self._drain_ns)
-            due = max(self._dispatcher.next_index, self._dispatcher.due(now_ns))
-            self._stopped_early = self._stopped_early or due < self._offered_end
-            self._offered_end = due
-            self._dispatcher.end_at(due)
+            due_index = max(self._portion.taken_end, self._portion.due_index(now_ns - self._start_ns))
+            self._stopped_early = self._stopped_early or due_index < self._offered_end
+            self._offered_end = due_index
+            self._dispatcher.end_at(due_index)
+
+    def follow(self, shares: Shares) -> None:
+        """Go on with other shares of the schedule, which may let it end earlier too."""
+        with self._state:
+            if self._closed:
+                return
+            is_news = shares.revision != self._portion.shares.revision
+            self._dispatcher.follow(shares)
+            if is_news and not self.void_reason:
+                self._note_shares(shares)
+
+    def void(self, reason: str) -> None:
+        """Take no new records, because the load as a whole is void for that reason."""
+        with self._state:
+            if not self._closed:
+                self._void(reason)
 
     def give_up(self) -> None:
         """Wait for nothing any more; `finish` then settles what is left."""
@@ -152,6 +183,21 @@ class Producer:
                     self._close()
         return self.totals
 
+    def _note_shares(self, shares: Shares) -> None:
+        if shares.end_index < self._offered_end:
+            self._stopped_early = True
+            self._deadline_ns = min(self._deadline_ns, self._drained_ns(shares.end_index))
+        self._offered_end = self._portion.end_index
+        try:
+            self._ledger.note(shares)
+        except EnvironmentFailedError as error:
+            self._fail(error, at_once=True)
+
+    def _drained_ns(self, end_index: int) -> int:
+        """When a load that ends before that record must be over."""
+        last_due_ns = int(self._profile.due_offsets_ns(end_index - 1, 1)[0]) if end_index else 0
+        return self._start_ns + last_due_ns + self._drain_ns
+
     def _next_step(self, now_ns: int) -> Batch | Wait | None:
         with self._state:
             if self._closed or now_ns >= self._deadline_ns:
@@ -160,20 +206,74 @@ class Producer:
             if isinstance(step, Over):
                 return Wait(now_ns + round(NAP_S * NANOSECONDS_PER_SECOND)) if self._in_flight else None
             if isinstance(step, Batch):
+                if self._order:
+                    self._hold_back(step, self._order)
+                    if not step:
+                        return Wait(now_ns)
                 self._in_flight.add(step)
             return step
 
+    def _hold_back(self, batch: Batch, order: KeyOrder) -> None:
+        """Keep those of the new records for which an earlier one of their key is on its way."""
+        self._make(batch)
+        old = len(batch.parcels)
+        batch.pack()
+        batch.parcels[old:] = [parcel for parcel in batch.parcels[old:] if order.may_go(parcel)]
+        self._dispatcher.held = order.held
+
     def _prepare(self, batch: Batch) -> Request:
-        fresh = self._traffic.records(batch.first_index, batch.intended_ns // NANOSECONDS_PER_MILLISECOND)
-        batch.fragments = [*(record.fragment for record in batch.retries), *fragments(fresh.keys, fresh.values)]
-        return self._transport.prepare(batch.fragments)
+        self._make(batch)
+        body = self._fragments(batch)
+        if len(body) > REQUEST_BYTES_MAX and len(batch) > 1:
+            self._split(batch)
+            body = self._fragments(batch)
+        return self._transport.prepare(body, len(batch))
+
+    def _make(self, batch: Batch) -> None:
+        if batch.fresh and batch.made is None:
+            batch.made = self._traffic.records(batch.first_index, batch.intended_ns // NANOSECONDS_PER_MILLISECOND)
+
+    def _fragments(self, batch: Batch) -> bytes:
+        parts = [parcel.fragment for parcel in batch.parcels]
+        if batch.fresh and batch.made:
+            parts.append(fragments(batch.made))
+        return b",".join(parts)
+
+    def _split(self, batch: Batch) -> None:
+        """Keep as much as a request may hold, and put the rest in line again."""
+        with self._state:
+            if batch not in self._in_flight:  # given up meanwhile, and accounted for as a whole
+                return
+            batch.pack()
+            ends = itertools.accumulate(len(parcel.fragment) + 1 for parcel in batch.parcels)
+            kept = max(1, sum(end <= REQUEST_BYTES_MAX for end in ends))
+            for parcel in batch.parcels[kept:]:
+                self._dispatcher.retry(parcel)
+            del batch.parcels[kept:]
+
+    def _stamp(self, batch: Batch) -> bool:
+        """Note that the batch is sent now, and which of its records for the first time; False if it was given up."""
+        with self._state:
+            if batch not in self._in_flight:
+                return False
+            sent_ns = self._clock.now_ns()
+            new = [parcel for parcel in batch.parcels if not parcel.sent_ns]
+            stretches = runs(new)
+            if batch.fresh:
+                stretches.append((batch.first_index, batch.fresh))
+            if stretches:
+                self._ledger.intend(stretches, sent_ns)
+            for parcel in new:
+                parcel.sent_ns = sent_ns
+            batch.sent_ns = sent_ns
+            return True
 
     def _settle(self, batch: Batch, answer: Answer) -> CallResult:
         now_ns = self._clock.now_ns()
         with self._state:
-            self._delays.add(batch.sent_ns - batch.intended_ns)
+            self._delays.add(batch.first_delays_ns())
             if batch not in self._in_flight:  # given up while the answer was on its way
-                return CallResult(ending=Ending.UNANSWERED, records=len(batch), unknown=len(batch), detail="given up")
+                return _given_up(batch)
             self._in_flight.remove(batch)
             result = self._settlement.settle(batch, answer, now_ns)
             if answer.ending is Ending.REFUSED:
@@ -199,7 +299,7 @@ class Producer:
     def _void(self, reason: str) -> None:
         """Take no new records: the rest of the schedule is missed. What is in flight or waits is still seen through."""
         self.void_reason = self.void_reason or reason
-        self._dispatcher.end_at(self._dispatcher.next_index)
+        self._dispatcher.end_at(self._portion.taken_end)
         self._deadline_ns = min(self._deadline_ns, self._clock.now_ns() + self._drain_ns)
 
     def _fail(self, error: FloodmarkError, *, at_once: bool) -> None:
@@ -218,30 +318,44 @@ class Producer:
     def _standing(self, now_ns: int) -> Standing:
         return Standing(
             now_ns=now_ns,
-            due=max(self._dispatcher.due(now_ns), self._dispatcher.next_index),
-            taken=self._dispatcher.next_index,
+            due=max(self._portion.due(now_ns - self._start_ns), self._portion.taken),
+            taken=self._portion.taken,
             retrying=self._dispatcher.retrying,
             throttled=self.totals.throttled,
             schedule_delay_p99_ms=self._delays.percentile_ms(99),
             schedule_delay_max_ms=self._delays.max_ms,
+            all_calls_open_s=self._calls.all_open_ns(now_ns) / NANOSECONDS_PER_SECOND,
         )
 
     def _close(self) -> None:
+        if self._order:
+            for first_index, count in runs(self._order.drop()):
+                self._settlement.miss(first_index, count)
+            self._dispatcher.held = 0
         for batch in list(self._in_flight):
             self._abandon(batch)
         self._settlement.give_up(self._dispatcher.drop_retries())
-        self._settlement.miss(self._dispatcher.next_index, self._offered_end - self._dispatcher.next_index)
+        self._settlement.miss_rest(self._portion, self._offered_end)
         if self.totals.missed and not self.void_reason:
             self.void_reason = f"{self.totals.missed} records were due and could not be sent in time"
         now_ns = self._clock.now_ns()
         self._flush(self._standing(now_ns))
         self._check_ledger()
         try:
-            self._ledger.close(now_ns=now_ns, void_reason=self.void_reason, stopped_early=self._stopped_early)
+            self._ledger.close(
+                now_ns=now_ns,
+                end_index=self._offered_end,
+                void_reason=self.void_reason,
+                stopped_early=self._stopped_early,
+            )
         except EnvironmentFailedError as error:
             self._fail(error, at_once=True)
         self._closed = True
         self._transport.close()
+
+
+def _given_up(batch: Batch) -> CallResult:
+    return CallResult(ending=Ending.UNANSWERED, records=batch.records, unknown=batch.records, detail="given up")
 
 
 def _refusal(detail: str) -> EnvironmentFailedError:

@@ -13,6 +13,7 @@ from floodmark.ledger import LedgerWriter, Outcome
 from floodmark.producer.batch import Batch, CallResult, Columns, Parcel
 from floodmark.producer.dispatcher import Dispatcher
 from floodmark.producer.key_order import KeyOrder
+from floodmark.producer.portion import Portion
 from floodmark.producer.settings import ProducerSettings
 from floodmark.producer.transport import THROTTLING_CODES, Answer, Ending
 from floodmark.schedule import NANOSECONDS_PER_SECOND
@@ -108,6 +109,12 @@ class Settlement:
         """These were never sent."""
         self._count(missed=count)
         self._note(self._ledger.missed, first_index, count)
+
+    def miss_rest(self, portion: Portion, end_index: int) -> None:
+        """What has not been taken of a worker's part, up to that record, was never sent."""
+        count = portion.remaining(end_index)
+        self._count(missed=count)
+        self._note(self._ledger.rest_missed, portion.next_index, end_index, count)
 
     def _settle_each(self, batch: Batch, answer: Answer, now_ns: int, result: CallResult) -> CallResult:
         columns = batch.columns()

@@ -91,7 +91,7 @@ def test_ending_early_offers_no_more_than_was_due() -> None:
     assert one.is_over
     assert one.due(START + 100 * MS) == 3
     one.end_at(10)
-    assert one.end_index == 3
+    assert one.due(START + 100 * MS) == 3
 
 
 def test_dropped_records_are_all_that_waited() -> None:

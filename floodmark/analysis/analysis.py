@@ -26,6 +26,7 @@ from floodmark.oracle.catalogue import find_oracle
 from floodmark.outputs import read_outputs
 from floodmark.reconcile import Examples, MatchedOutputs, Reconciler
 from floodmark.run import STAGES, CheckpointSummary, EndpointKind, Outputs, Run, Window
+from floodmark.schedule import NANOSECONDS_PER_SECOND
 from floodmark.slo import Slo, evaluate, parse_slo
 from floodmark.timeseries import Sample, TimeSeries
 from floodmark.verdict import Measurement, judge
@@ -50,7 +51,6 @@ class Settings(_Tolerant):
     endpoint_kind: EndpointKind
     shards: int
     parallelism: int
-    rate_records_per_second: float
     schedule_delay_limit_ms: float
     slos: tuple[str, ...]
     input_stream: str
@@ -271,7 +271,7 @@ def _judge(inputs: _Inputs, findings: _Findings) -> Run:
         checkpoints=checkpoints,
         shards=settings.shards,
         parallelism=settings.parallelism,
-        rate_target_records_per_second=settings.rate_records_per_second,
+        rate_target_records_per_second=_mean_rate(inputs.manifest),
         rate_achieved_records_per_second=findings.accounting.rate_achieved_records_per_second,
         bottleneck=find_bottleneck(
             measure_utilisation(
@@ -279,6 +279,13 @@ def _judge(inputs: _Inputs, findings: _Findings) -> Run:
             )
         ),
     )
+
+
+def _mean_rate(manifest: Manifest) -> float:
+    """Records/s that were due in the measured window, on average: of a profile that moves, not its highest rate."""
+    profile, (start_ns, end_ns) = manifest.schedule(), (manifest.profile.warm_up_ns, manifest.profile.end_ns)
+    due = profile.due_count(end_ns - 1) - profile.due_count(start_ns - 1)
+    return due / ((end_ns - start_ns) / NANOSECONDS_PER_SECOND)
 
 
 def _checkpoints(inputs: _Inputs) -> tuple[CheckpointSummary, tuple[str, ...]]:

@@ -112,7 +112,7 @@ OPTIONS = (
         help="how long what is due or in flight at the end may still take",
     ),
     Option(
-        flag="--stream", field="stream", default="", help="the stream to send to (default: that of the kind of records)"
+        flag="--stream", field="stream", default="", help="the stream to send to (that of the kind of records)"
     ),
     Option(flag="--region", field="region", default="us-east-1", help="AWS region"),
     Option(

@@ -321,7 +321,7 @@ def test_a_full_disk_ends_the_load_before_anything_more_is_sent(tmp_path: Path) 
 def test_missing_credentials_end_the_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(tmp_path)
 
-    def prepare(fragments: object) -> Request:
+    def prepare(*_: object) -> Request:
         raise EnvironmentFailedError("the AWS credentials cannot be had", "log in again")
 
     monkeypatch.setattr(bench.transport, "prepare", prepare)

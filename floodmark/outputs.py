@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from floodmark.errors import EnvironmentFailedError
-from floodmark.store import writing_to
+from floodmark.parquet_file import ParquetFile
 
 ROWS_A_GROUP_MAX = 20_000
 VALUE_BYTES_A_GROUP_MAX = 16 * 1024 * 1024
@@ -44,16 +44,12 @@ class Observed:
 
 
 class OutputsWriter:
-    """Writes outputs by row groups. The file gets its name when it is closed, so a broken one is never read."""
+    """Writes outputs by row groups. The file gets its name when it is closed."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._partial = path.with_name(f".{path.name}.partial")
+        self._file = ParquetFile(path, SCHEMA)
         self._pending: list[Observed] = []
         self._pending_bytes = 0
-        self._closed = False
-        with writing_to(path):
-            self._file = pq.ParquetWriter(self._partial, SCHEMA, compression="zstd")
 
     def append(self, output: Observed) -> None:
         """Take one output; EnvironmentFailedError when the disk is full."""
@@ -64,30 +60,24 @@ class OutputsWriter:
 
     def close(self) -> None:
         """Write what is pending and give the file its name. A second call does nothing."""
-        if self._closed:
+        if self._file.is_closed:
             return
-        self._closed = True
-        with writing_to(self._path):
-            try:
-                if self._pending:
-                    self._flush()
-                self._file.close()
-                self._partial.replace(self._path)
-            finally:
-                self._partial.unlink(missing_ok=True)
+        with self._file.completing():
+            if self._pending:
+                self._flush()
 
     def _flush(self) -> None:
         rows, self._pending, self._pending_bytes = self._pending, [], 0
-        columns = [
-            pa.array([row.stream for row in rows], pa.string()).dictionary_encode(),
-            pa.array([row.shard for row in rows], pa.string()).dictionary_encode(),
-            pa.array([row.sequence for row in rows], pa.string()),
-            pa.array([row.arrival_ms for row in rows], pa.int64()),
-            pa.array([row.seen_ms for row in rows], pa.int64()),
-            pa.array([row.value for row in rows], pa.binary()),
-        ]
-        with writing_to(self._path):
-            self._file.write_table(pa.Table.from_arrays(columns, schema=SCHEMA))
+        self._file.write(
+            [
+                pa.array([row.stream for row in rows], pa.string()).dictionary_encode(),
+                pa.array([row.shard for row in rows], pa.string()).dictionary_encode(),
+                pa.array([row.sequence for row in rows], pa.string()),
+                pa.array([row.arrival_ms for row in rows], pa.int64()),
+                pa.array([row.seen_ms for row in rows], pa.int64()),
+                pa.array([row.value for row in rows], pa.binary()),
+            ]
+        )
 
 
 def read_outputs(path: Path, *, rows_a_batch_max: int = ROWS_A_GROUP_MAX) -> Iterator[list[Observed]]:

@@ -5,7 +5,6 @@ dictionary-encoded) and `value` (float64, in the unit that ends the metric's nam
 row: NaN and infinity never get in.
 """
 
-import contextlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from floodmark.errors import EnvironmentFailedError
-from floodmark.store import writing_to
+from floodmark.parquet_file import ParquetFile
 
 ROWS_PER_GROUP = 20_000
 """Rows held in memory before they go to the file: a megabyte or two."""
@@ -64,23 +63,20 @@ class Series:
 
 
 class TimeSeriesWriter:
-    """Writes samples by row groups. The file gets its name when it is closed, so a broken one is never read.
+    """Writes samples by row groups. The file gets its name when it is closed.
 
     Not safe to call from several threads at once.
     """
 
     def __init__(self, path: Path, rows_per_group: int = ROWS_PER_GROUP) -> None:
         self.path = path
-        self._partial = path.with_name(f".{path.name}.partial")
+        self._file = ParquetFile(path, SCHEMA)
         self._rows_per_group = rows_per_group
         self._pending: list[Sample] = []
-        self._closed = False
-        with writing_to(path):
-            self._file = pq.ParquetWriter(self._partial, SCHEMA, compression="zstd")
 
     def append(self, samples: Iterable[Sample]) -> None:
         """Take samples; ValueError on a value that is not finite, EnvironmentFailedError when the disk is full."""
-        if self._closed:
+        if self._file.is_closed:
             raise ValueError(f"{self.path} is closed")
         for sample in samples:
             if not math.isfinite(sample.value):
@@ -91,38 +87,26 @@ class TimeSeriesWriter:
 
     def close(self) -> None:
         """Write what is pending and give the file its name. A second call does nothing."""
-        if self._closed:
+        if self._file.is_closed:
             return
-        self._closed = True
-        with writing_to(self.path):
-            try:
-                if self._pending:
-                    self._flush()
-                self._file.close()
-                self._partial.replace(self.path)
-            finally:
-                self._partial.unlink(missing_ok=True)
+        with self._file.completing():
+            if self._pending:
+                self._flush()
 
     def discard(self) -> None:
         """Give up: leave no file behind. Harmless after `close`."""
-        if self._closed:
-            return
-        self._closed = True
-        with contextlib.suppress(OSError, pa.ArrowException):
-            self._file.close()
-        with contextlib.suppress(OSError):
-            self._partial.unlink(missing_ok=True)
+        self._file.discard()
 
     def _flush(self) -> None:
         rows, self._pending = self._pending, []
-        columns = [
-            pa.array([row.time_ms for row in rows], pa.int64()),
-            pa.array([row.metric for row in rows], pa.string()).dictionary_encode(),
-            pa.array([row.label for row in rows], pa.string()).dictionary_encode(),
-            pa.array([row.value for row in rows], pa.float64()),
-        ]
-        with writing_to(self.path):
-            self._file.write_table(pa.Table.from_arrays(columns, schema=SCHEMA))
+        self._file.write(
+            [
+                pa.array([row.time_ms for row in rows], pa.int64()),
+                pa.array([row.metric for row in rows], pa.string()).dictionary_encode(),
+                pa.array([row.label for row in rows], pa.string()).dictionary_encode(),
+                pa.array([row.value for row in rows], pa.float64()),
+            ]
+        )
 
     def __enter__(self) -> Self:
         return self

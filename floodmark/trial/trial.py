@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,11 @@ class Stage:
         """Where the generator writes what it did."""
         return self.directory / store.LEDGER
 
+    @cached_property
+    def installation(self) -> FlinkInstallation:
+        """Flink, looked for once: its jars are checked by their checksums."""
+        return FlinkInstallation.find()
+
     def write_settings(self, command: str) -> None:
         """Write `config.json` and `environment.json`, before anything happens that they would explain."""
         settings = {"format_version": CONFIG_FORMAT_VERSION, "run_id": self.directory.name, "command": command}
@@ -168,7 +174,7 @@ class Stage:
         }
         store.write_json(self.directory / store.CONFIG, settings)
         environment = describe_environment(
-            project=paths.PROJECT, jars=paths.jars(), java_home=FlinkInstallation.find().java_home
+            project=paths.PROJECT, jars=paths.jars(), java_home=self.installation.java_home
         )
         store.write_json(self.directory / store.ENVIRONMENT, environment)
 
@@ -228,7 +234,7 @@ class Stage:
         }
         prepare_streams(kinesis, wanted, ours=self.is_ours)
         phase.update(note=f"submitting {scenario.job.name}")
-        layout = FlinkLayout(directory=self.system.folder / "flink", installation=FlinkInstallation.find())
+        layout = FlinkLayout(directory=self.system.folder / "flink", installation=self.installation)
         options = job_options(
             config, scenario, endpoint=self.system.kinesis_endpoint, job_name=job_name(self.directory.name)
         )

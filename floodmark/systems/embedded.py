@@ -97,13 +97,7 @@ class SystemState(BaseModel):
 
         A run that is killed gives it back by that.
         """
-        with (self.folder / BORROWED).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise EnvironmentFailedError(
-                    "another run is using the embedded system", "wait for its end, then try again"
-                ) from None
+        with _alone(self.folder / BORROWED, "another run is using the embedded system", "wait for its end"):
             yield
 
     def check(self) -> None:
@@ -258,7 +252,14 @@ def read_state(folder: Path) -> SystemState | None:
 
 
 def bring_up(folder: Path, settings: SystemSettings, progress: Progress) -> SystemState:
-    """Start a system that outlives this process; ConfigurationError if one is running."""
+    """Start a system that outlives this process; ConfigurationError if one is running or starting."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_name(f"{folder.name}.lock")  # beside the folder, which is made anew
+    with _alone(lock, "another `floodmark up` is starting the embedded system", "wait for its end"):
+        return _bring_up(folder, settings, progress)
+
+
+def _bring_up(folder: Path, settings: SystemSettings, progress: Progress) -> SystemState:
     if (old := read_state(folder)) and len(old.missing()) < len(old.processes):
         raise ConfigurationError("the embedded system is up already", "`floodmark status` shows it, `down` stops it")
     shutil.rmtree(folder, ignore_errors=True)
@@ -270,6 +271,17 @@ def bring_up(folder: Path, settings: SystemSettings, progress: Progress) -> Syst
         raise
     write_json(folder / STATE, system.state())
     return system.state()
+
+
+@contextmanager
+def _alone(lock: Path, taken: str, remedy: str) -> Iterator[None]:
+    """Hold a lock; EnvironmentFailedError if another process has it. One that is killed gives it back by that."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EnvironmentFailedError(taken, f"{remedy}, then try again") from None
+        yield
 
 
 def forget(folder: Path) -> None:

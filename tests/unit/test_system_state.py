@@ -1,5 +1,6 @@
 """What is recorded of a running system, and what is refused before anything is started."""
 
+import fcntl
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from floodmark.config import TrialConfig
 from floodmark.errors import ConfigurationError, EnvironmentFailedError, ProcessFailedError
+from floodmark.progress import SilentProgress
 from floodmark.systems import embedded
 from floodmark.systems.embedded import BrokenPartError, EmbeddedSystem, SystemSettings, SystemState
 from floodmark.systems.ports import free_ports
@@ -53,6 +55,15 @@ def test_a_system_that_is_still_starting_is_not_borrowed(state: SystemState, mon
         trial.borrowed_system(TrialConfig(scenario="abnormal-orders")),
     ):
         pass
+
+
+def test_two_systems_are_not_started_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "system"
+    with (tmp_path / "system.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(EnvironmentFailedError, match="another `floodmark up` is starting"):
+            embedded.bring_up(folder, SystemSettings(), SilentProgress())
+    assert not folder.exists()
 
 
 def test_a_failed_trial_says_where_its_files_are_if_it_left_any(tmp_path: Path) -> None:

@@ -7,9 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 from typing import Any
 
-from simulators.kinesis import event_stream, metrics, status_page
+import orjson
+
+from simulators.kinesis import event_stream, fault_api, metrics, status_page
+from simulators.kinesis.call_plan import UnansweredError
+from simulators.kinesis.connection import close_connection
+from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.fan_out import FanOut
+from simulators.kinesis.fault_api import is_fault_path
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.model import operation
 from simulators.kinesis.protocol import JSON, PROTOCOLS, Protocol
@@ -24,6 +30,9 @@ BODY_WAIT_S = 30.0
 """How long a client may take to send its request."""
 
 _TARGET_PREFIX = b"Kinesis_20131202."
+_UNANSWERED = "Unanswered"
+"""As a label: the outcome of a call which a fault left without an answer."""
+
 _UNKNOWN = "unknown"
 """As a label: anything may be asked for, so whatever the service does not know shares one."""
 
@@ -37,8 +46,16 @@ _log = logging.getLogger(__name__)
 class Application:
     """An ASGI application. ASGI rather than granian's own interface, which buffers a stream without limit."""
 
-    def __init__(self, service: Service, requests: ServiceMetrics, sampler: RateSampler, fan_out: FanOut) -> None:
+    def __init__(
+        self,
+        service: Service,
+        requests: ServiceMetrics,
+        sampler: RateSampler,
+        fan_out: FanOut,
+        disturbances: Disturbances | None = None,
+    ) -> None:
         self._service = service
+        self._disturbances = disturbances or Disturbances(service)
         self._fan_out = fan_out
         self._requests = requests
         self._sampler = sampler
@@ -48,38 +65,76 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens on the way."""
         method, path = scope["method"], scope["path"]
-        if method == "POST":
-            await self._answer_call(dict(scope["headers"]), receive, send)
+        if is_fault_path(path):
+            await self._answer_about_faults(scope, receive, send)
+        elif method == "POST":
+            await self._answer_call(scope, receive, send)
         elif method == "GET" and path in _PAGES:
             content_type, body = _PAGES[path](self)
             await self._respond(send, 200, content_type, body)
         else:
             await self._respond(send, 404, "text/plain", b"not found\n")
 
-    async def _answer_call(self, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _answer_call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         wire = PROTOCOLS.get(headers.get(b"content-type", b"").partition(b";")[0].strip().decode("latin-1"))
         action = headers.get(b"x-amz-target", b"").removeprefix(_TARGET_PREFIX).decode("latin-1")
         try:
             body = await asyncio.wait_for(_read_body(headers, receive), BODY_WAIT_S)
-            answer = self._call(action, wire, body)
+            quiet = self._disturbances.is_quiet
+            answer = self._call(action, wire, body) if quiet else await self._disturbed_call(action, wire, body)
             status, outcome = 200, "Success"
+        except UnansweredError as error:
+            self._requests.count_request(action, _UNANSWERED)
+            await self._leave_unanswered(error, scope, receive)
+            return
         except Exception as error:
             failure = _as_service_error(error, action)
             status, answer, outcome = failure.status, _encode_error(failure, wire or JSON), failure.type
         self._requests.count_request(action if operation(action) else _UNKNOWN, outcome)
         if isinstance(answer, Subscription):
-            await self._push(answer, receive, send)
+            await self._push(answer, scope, receive, send)
         else:
             await self._respond(send, status, (wire or JSON).content_type, answer)
 
     def _call(self, action: str, wire: Protocol | None, body: bytes) -> bytes | Subscription:
         if wire is None:
-            raise ServiceError("UnknownOperationException", "The content type is none of the service's.", status=404)
+            raise _unknown_content_type()
         if action == SUBSCRIBE:
             return self._service.subscribe(wire, body)
         return self._service.answer(action, wire, body)
 
-    async def _push(self, subscription: Subscription, receive: Receive, send: Send) -> None:
+    async def _disturbed_call(self, action: str, wire: Protocol | None, body: bytes) -> bytes | Subscription:
+        """The same while there are latencies or faults. What is no call at all is refused at once."""
+        if wire is None:
+            raise _unknown_content_type()
+        return await self._disturbances.answer(self._service.call(action, wire, body))
+
+    async def _leave_unanswered(self, error: UnansweredError, scope: Scope, receive: Receive) -> None:
+        """Close the connection, or say nothing until its client gives up."""
+        if not error.is_closed:
+            await self._disturbances.silence(receive)
+        host, port = scope["client"]
+        close_connection((host, int(port)))
+
+    async def _answer_about_faults(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        try:
+            body = await asyncio.wait_for(_read_body(headers, receive, fault_api.BODY_BYTES_MAX), BODY_WAIT_S)
+        except (ServiceError, TimeoutError) as error:
+            failure = _as_service_error(error, "faults")
+            await self._respond(send, failure.status, "text/plain", f"{failure.message}\n".encode())
+            return
+        content_type = headers.get(b"content-type", b"").decode("latin-1")
+        service = self._service
+        status, answer = fault_api.answer(
+            scope["method"], scope["path"], content_type, body, service.faults, service.now_ms()
+        )
+        await self._respond(
+            send, status, fault_api.CONTENT_TYPE, orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)
+        )
+
+    async def _push(self, subscription: Subscription, scope: Scope, receive: Receive, send: Send) -> None:
         """Push until the subscription ends or its client is gone, whichever is first."""
         await self._begin(send, 200, event_stream.CONTENT_TYPE)
 
@@ -99,6 +154,8 @@ class Application:
         # ours; there is nobody to tell that the stream is complete.
         if pushed is None:
             await send({"type": "http.response.body", "body": b""})
+        elif isinstance(pushed, UnansweredError):
+            await self._leave_unanswered(pushed, scope, receive)
 
     async def _respond(self, send: Send, status: int, content_type: str, body: bytes) -> None:
         await self._begin(send, status, content_type)
@@ -127,10 +184,10 @@ _PAGES: dict[str, Callable[[Application], tuple[str, bytes]]] = {
 }
 
 
-async def _read_body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
+async def _read_body(headers: dict[bytes, bytes], receive: Receive, bytes_max: int = BODY_BYTES_MAX) -> bytes:
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > BODY_BYTES_MAX:
-        raise _too_large()
+    if length.isdigit() and int(length) > bytes_max:
+        raise _too_large(bytes_max)
     parts: list[bytes] = []
     size = 0
     while True:
@@ -139,15 +196,19 @@ async def _read_body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
             raise ServiceError("RequestAbortedException", "The client went away before its request was complete.")
         part = message.get("body", b"")
         size += len(part)
-        if size > BODY_BYTES_MAX:
-            raise _too_large()
+        if size > bytes_max:
+            raise _too_large(bytes_max)
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)
 
 
-def _too_large() -> ServiceError:
-    return ServiceError("RequestEntityTooLarge", f"A request is {BODY_BYTES_MAX} bytes at most.", status=413)
+def _too_large(bytes_max: int) -> ServiceError:
+    return ServiceError("RequestEntityTooLarge", f"A request is {bytes_max} bytes at most.", status=413)
+
+
+def _unknown_content_type() -> ServiceError:
+    return ServiceError("UnknownOperationException", "The content type is none of the service's.", status=404)
 
 
 def _as_service_error(error: Exception, action: str) -> ServiceError:

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 
 from simulators.kinesis import event_stream
 from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.faults import Faults
+from simulators.kinesis.faulty_call import FAILURE_MESSAGE
 from simulators.kinesis.subscription import Subscription, failure_payload
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -16,14 +18,19 @@ SEND_WAIT_S = 60.0
 class FanOut:
     """All subscriptions under way. They sleep until their shard gets a record, time passes, or the server stops."""
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, now_ms: Callable[[], int], faults: Faults | None = None) -> None:
         self._now_ms = now_ms
+        self._faults = faults or Faults()
         self._awake: set[asyncio.Event] = set()
-        self._stopping = False
+        self._stopped = asyncio.Event()
+        self._faults.listeners.add(self._wake)
 
     def stop(self) -> None:
         """End all subscriptions; to their clients it looks as if their five minutes were over."""
-        self._stopping = True
+        self._stopped.set()
+        self._wake()
+
+    def _wake(self) -> None:
         for awake in self._awake:
             awake.set()
 
@@ -43,15 +50,41 @@ class FanOut:
             subscription.end()
 
     async def _push_events(self, subscription: Subscription, send: Send, awake: asyncio.Event) -> None:
-        while not self._stopping and not subscription.has_expired(self._now_ms()):
+        while not self._stopped.is_set() and not subscription.has_expired(self._now_ms()):
             awake.clear()
-            event = subscription.next(self._now_ms())
+            stalled_ms = 0 if self._faults.is_quiet else self._heed_conditions(subscription)
+            event = None if stalled_ms else subscription.next(self._now_ms())
             if event is None:
-                await _wait(awake, subscription.wait_ms(self._now_ms()) / 1000)
+                await _wait(awake, (stalled_ms or self._wait_ms(subscription)) / 1000)
                 continue
+            if not self._faults.is_quiet:
+                await self._strike(subscription)
             await self._send(send, event_stream.event("SubscribeToShardEvent", event.payload))
             if event.last:
                 return
+
+    def _wait_ms(self, subscription: Subscription) -> int:
+        """How long it is until there may be something to push, in milliseconds."""
+        now_ms = self._now_ms()
+        waits_ms = [subscription.wait_ms(now_ms)]
+        if not self._faults.is_quiet and (change_ms := self._faults.next_change_ms(now_ms)):
+            waits_ms.append(change_ms)
+        return min(waits_ms)
+
+    def _heed_conditions(self, subscription: Subscription) -> int:
+        """Let the shard know whether it is frozen; for how many milliseconds the service stalls, 0 if it does not."""
+        now_ms = self._now_ms()
+        self._faults.set_conditions(subscription.stream, now_ms)
+        return self._faults.stalled_ms(subscription.target, now_ms)
+
+    async def _strike(self, subscription: Subscription) -> None:
+        """Let faults have the next event; raises what ends the subscription."""
+        plan = self._faults.plan(subscription.target, self._now_ms())
+        await _wait(self._stopped, (plan.delay_before_ms + plan.delay_after_ms) / 1000)
+        plan.require_answer("before")
+        plan.require_answer("after")
+        if plan.ending:
+            raise ServiceError("InternalFailureException", FAILURE_MESSAGE)
 
     async def _send(self, send: Send, frame: bytes) -> None:
         await asyncio.wait_for(send(frame), SEND_WAIT_S)

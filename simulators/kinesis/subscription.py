@@ -1,10 +1,13 @@
 """What SubscribeToShard pushes, and when. Source: API reference, SubscribeToShard and SubscribeToShardEvent."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from simulators.kinesis.consumer import Consumer, Lane
 from simulators.kinesis.errors import ServiceError, in_use, limit_exceeded, not_found
+from simulators.kinesis.fault import EVENT
+from simulators.kinesis.fault_target import Target
 from simulators.kinesis.protocol import JSON
 from simulators.kinesis.shard import Shard
 from simulators.kinesis.shard_list import child_shards
@@ -43,6 +46,16 @@ class Subscription:
         self._position = position
         self._expires_ms = now_ms + LIFETIME_MS
         self._heartbeat_ms = now_ms
+
+    @property
+    def stream(self) -> Stream:
+        """The stream whose shard is read."""
+        return self._stream
+
+    @cached_property
+    def target(self) -> Target:
+        """What faults are told that its events are about."""
+        return Target(EVENT, self._stream.name, self._consumer.name, find_shards=lambda: (self.shard.id,))
 
     def begin(self, now_ms: int) -> None:
         """Become the consumer's subscription to the shard; ResourceInUseException if there was one just now."""

@@ -69,9 +69,15 @@ class LedgerWriter:
         self._open = True
         self._lock = threading.RLock()
         self._shard_ids: dict[str, int] = {}
+        self._accepted = np.zeros(0, np.int64)
         self._settled: list[_Settled] = []
         self._rows = 0
         self._append(blocks.MAGIC)
+
+    def accepted_by_shard(self) -> dict[str, int]:
+        """How many records each shard has accepted so far."""
+        with self._lock:
+            return dict(zip(self._shard_ids, self._accepted.tolist(), strict=False))
 
     def intend(self, stretches: Sequence[tuple[int, int]], sent_ns: int) -> None:
         """These stretches (first index, count) are about to be sent for the first time.
@@ -105,6 +111,8 @@ class LedgerWriter:
                 sequence=None if places is None else places.sequence,
             )
             self._settled.append(rows)
+            if rows.shard is not None and outcome is Outcome.ACCEPTED:
+                self._count_by_shard(rows.shard)
             self._rows += len(rows.index)
             if self._rows >= ROWS_A_BLOCK:
                 self.flush()
@@ -152,6 +160,11 @@ class LedgerWriter:
             if known >= SHARDS_MAX:
                 raise EnvironmentFailedError(f"a ledger holds at most {SHARDS_MAX} shards", "spread the load on runs")
         return known
+
+    def _count_by_shard(self, shard: npt.NDArray[np.int16]) -> None:
+        more = np.bincount(shard, minlength=len(self._accepted))
+        more[: len(self._accepted)] += self._accepted
+        self._accepted = more
 
     def _shard_ids_of(self, places: Places) -> npt.NDArray[np.int16]:
         known = np.array([*map(self._shard_id, places.shards), -1], np.int16)

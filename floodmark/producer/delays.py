@@ -1,5 +1,7 @@
 """Schedule delays as they happen, for those who watch; the exact ones are worked out from the ledger."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +25,16 @@ class DelayHistogram:
             buckets = (np.log2(microseconds) * _BUCKETS_AN_OCTAVE).astype(np.int64)
             np.add.at(self._counts, np.minimum(buckets, _BUCKETS - 1), 1)
             self._max_ns = max(self._max_ns, int(delays_ns.max()))
+
+    def buckets(self) -> dict[int, int]:
+        """How many delays there are by bucket, without empty ones: what `merge` takes."""
+        filled = np.flatnonzero(self._counts)
+        return dict(zip(filled.tolist(), self._counts[filled].tolist(), strict=True))
+
+    def merge(self, buckets: Mapping[int, int], max_ms: float) -> None:
+        """Count the delays of another histogram too."""
+        self._counts[list(buckets)] += np.array(list(buckets.values()), np.int64)
+        self._max_ns = max(self._max_ns, round(max_ms * _NANOSECONDS_PER_MICROSECOND * _MICROSECONDS_PER_MILLISECOND))
 
     def percentile_ms(self, percentile: float) -> float:
         """The upper edge of the bucket that the percentile lies in; 0 without any delay."""

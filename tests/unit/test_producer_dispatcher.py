@@ -130,3 +130,46 @@ def test_the_histogram_is_right_within_its_buckets() -> None:
     assert histogram.max_ms == delays.max() / MS
     histogram.add(np.array([-5 * MS, 0]))
     assert histogram.percentile_ms(0.001) <= 0.002
+
+
+def test_histograms_of_several_workers_merge_into_that_of_all_delays() -> None:
+    together, merged = DelayHistogram(), DelayHistogram()
+    for delays in np.array_split(np.random.default_rng(2).exponential(5 * MS, 9000).astype(np.int64), 3):
+        alone = DelayHistogram()
+        alone.add(delays)
+        together.add(delays)
+        merged.merge(alone.buckets(), alone.max_ms)
+    assert merged.buckets() == together.buckets()
+    assert merged.max_ms == pytest.approx(together.max_ms)
+    assert merged.percentile_ms(99) == together.percentile_ms(99)
+
+
+def test_a_batch_ends_where_its_block_does_and_goes_on_in_the_next_of_its_own() -> None:
+    """Two workers, blocks of five: the second has records 5 to 9, 15 to 19."""
+    one = dispatcher(shares=Shares.among(2, total=20, block_records=5), worker=1, linger_ms=100)
+    assert [step(one, at) for at in (0, 9, 9, 19, 19)] == [9, ([], 5, 5), 19, ([], 15, 5), Over.OVER]
+    assert (one.taken, one.due(START + 100 * MS)) == (10, 10)
+
+
+def test_what_is_not_granted_is_waited_for_and_is_not_the_end() -> None:
+    shares = Shares.among(2, total=20, block_records=5, granted_index=3)
+    one = dispatcher(shares=shares, linger_ms=0)
+    assert [step(one, at) for at in (2, 50)] == [([], 0, 3), (2**63 - 1 - START) / MS]
+    assert not one.is_over
+    assert (one.due(START + 50 * MS), one.taken) == (10, 3)
+    one.follow(shares.grant(20))
+    assert [step(one, 50) for _ in range(3)] == [([], 3, 2), ([], 10, 5), Over.OVER]
+
+
+def test_a_worker_whose_part_went_to_others_is_over_where_they_begin() -> None:
+    shares = Shares.among(2, total=20, block_records=5, granted_index=7)
+    one = dispatcher(shares=shares, worker=1, linger_ms=0)
+    one.follow(shares.hand_over({1}, lost=True).grant(20))
+    assert [step(one, 50), step(one, 50)] == [([], 5, 2), Over.OVER]
+
+
+def test_taken_over_records_come_from_where_the_grant_ended() -> None:
+    shares = Shares.among(2, total=20, block_records=5, granted_index=7)
+    one = dispatcher(shares=shares, linger_ms=0)
+    one.follow(shares.hand_over({1}, lost=True).grant(20))
+    assert [step(one, 50) for _ in range(3)] == [([], 0, 5), ([], 7, 8), ([], 15, 5)]

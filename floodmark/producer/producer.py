@@ -9,7 +9,6 @@ may be calls in flight. How many they are changes what can be in flight, never w
 Somebody else calls `tick` a few times a second, and `finish` at the end.
 """
 
-import itertools
 import random
 import threading
 
@@ -20,11 +19,11 @@ from floodmark.producer.batch import Batch, CallResult
 from floodmark.producer.call_clock import CallClock
 from floodmark.producer.delays import DelayHistogram
 from floodmark.producer.dispatcher import Dispatcher, Over, Wait, backlog_excess
-from floodmark.producer.fragment import fragments
 from floodmark.producer.key_order import KeyOrder
+from floodmark.producer.packer import Packer
 from floodmark.producer.portion import Portion
 from floodmark.producer.settings import REQUEST_BYTES_MAX, ProducerSettings
-from floodmark.producer.settlement import NANOSECONDS_PER_MILLISECOND, Settlement, Totals, runs
+from floodmark.producer.settlement import Settlement, Totals, runs
 from floodmark.producer.transport import Answer, Ending, Request, Transport
 from floodmark.schedule import NANOSECONDS_PER_SECOND, Profile
 from floodmark.share import Shares
@@ -55,15 +54,15 @@ class Producer:
         shares: Shares | None = None,
         worker: int = 0,
     ) -> None:
-        self._traffic = traffic
         self._settings = settings
         self._transport = transport
         self._ledger = ledger
         self._clock = clock
         self._portion = Portion(profile, shares or Shares.alone(profile.total), worker)
         self._dispatcher = Dispatcher(self._portion, settings, start_ns)
-        self._order = KeyOrder() if settings.ordered else None
-        self._settlement = Settlement(self._dispatcher, ledger, settings, randomness, self._order)
+        order = KeyOrder() if settings.ordered else None
+        self._packer = Packer(traffic, self._dispatcher, order)
+        self._settlement = Settlement(self._dispatcher, ledger, settings, randomness, order)
         self._calls = CallClock(settings.senders)
         self._drain_ns = round(settings.drain_timeout_s * NANOSECONDS_PER_SECOND)
         self._profile = profile
@@ -86,6 +85,15 @@ class Producer:
         return self._settlement.totals
 
     @property
+    def delays(self) -> DelayHistogram:
+        """The schedule delays so far."""
+        return self._delays
+
+    def accepted_by_shard(self) -> dict[str, int]:
+        """How many records each shard has accepted so far."""
+        return self._ledger.accepted_by_shard()
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing is due, in flight or waiting any more, or the time for it has run out."""
         with self._state:
@@ -96,11 +104,11 @@ class Producer:
         """Wait for the next batch; None when there will be none. One sender waits for it, the others for their turn."""
         with self._turn:
             while True:
-                now_ns = self._clock.now_ns()
-                step = self._next_step(now_ns)
+                step = self.step()
                 if not isinstance(step, Wait):
                     return step
-                self._clock.sleep(min((step.until_ns - now_ns) / NANOSECONDS_PER_SECOND, NAP_S))
+                pause_s = (step.until_ns - self._clock.now_ns()) / NANOSECONDS_PER_SECOND
+                self._clock.sleep(max(0.0, min(pause_s, NAP_S)))
 
     def send(self, batch: Batch) -> CallResult:
         """Make the call, once, and settle each record: accepted, to be tried again, or given up.
@@ -108,23 +116,67 @@ class Producer:
         Never raises for what the service does. What fails on this machine (disk, credentials) ends the producer, see
         `failure`. When the caller is killed meanwhile, the records are settled by whether they were sent.
         """
+        request = self.begin(batch)
+        if isinstance(request, CallResult):
+            return request
         try:
-            request = self._prepare(batch)
-            if not self._stamp(batch):
-                return _given_up(batch)
-            self._calls.begin(batch.sent_ns)
-            try:
-                answer = self._transport.send(request)
-            finally:
-                self._calls.end(self._clock.now_ns())
+            answer = self._transport.send(request)
+        except BaseException:
+            self.abandon(batch)
+            raise
+        return self.end(batch, answer)
+
+    def step(self) -> Batch | Wait | None:
+        """The next batch, if there is one now; for those who wait, and make the call, in a way of their own.
+
+        Every batch must go to `send`, or to `begin` and then `end` or `abandon`.
+        """
+        now_ns = self._clock.now_ns()
+        with self._state:
+            if self._closed or now_ns >= self._deadline_ns:
+                return None
+            step = self._dispatcher.next(now_ns)
+            if isinstance(step, Over):
+                return Wait(now_ns + round(NAP_S * NANOSECONDS_PER_SECOND)) if self._in_flight else None
+            if isinstance(step, Batch):
+                self._packer.open(step)
+                if not step:
+                    return Wait(now_ns)
+                self._in_flight.add(step)
+            return step
+
+    def begin(self, batch: Batch) -> Request | CallResult:
+        """The call to make for a batch, which counts as sent from now on; or how it ended before it could be made."""
+        try:
+            request = self._transport.prepare(self._body(batch), len(batch))
+            return request if self._stamp(batch) else _given_up(batch)
         except FloodmarkError as error:
             self._fail(error, at_once=True)
-            self._abandon(batch)
+            self.abandon(batch)
             return CallResult(ending=Ending.REFUSED, records=batch.records, failed=batch.records, detail=error.message)
         except BaseException:
-            self._abandon(batch)
+            self.abandon(batch)
             raise
-        return self._settle(batch, answer)
+
+    def end(self, batch: Batch, answer: Answer) -> CallResult:
+        """Settle each record of a call that has come back."""
+        now_ns = self._clock.now_ns()
+        with self._state:
+            self._delays.add(batch.first_delays_ns())
+            if not self._take_back(batch, now_ns):  # given up while the answer was on its way
+                return _given_up(batch)
+            result = self._settlement.settle(batch, answer, now_ns)
+            if answer.ending is Ending.REFUSED:
+                self._fail(_refusal(answer.detail), at_once=False)
+            self._check_ledger()
+            return result
+
+    def abandon(self, batch: Batch) -> None:
+        """Settle a batch whose answer nobody waits for any more, by whether it was sent."""
+        with self._state:
+            if self._take_back(batch, self._clock.now_ns()):
+                self._settlement.abandon(batch)
+                self._check_ledger()
 
     def tick(self) -> Standing:
         """Write what is known to the ledger, and see whether the backlog is past its limit."""
@@ -198,58 +250,14 @@ class Producer:
         last_due_ns = int(self._profile.due_offsets_ns(end_index - 1, 1)[0]) if end_index else 0
         return self._start_ns + last_due_ns + self._drain_ns
 
-    def _next_step(self, now_ns: int) -> Batch | Wait | None:
-        with self._state:
-            if self._closed or now_ns >= self._deadline_ns:
-                return None
-            step = self._dispatcher.next(now_ns)
-            if isinstance(step, Over):
-                return Wait(now_ns + round(NAP_S * NANOSECONDS_PER_SECOND)) if self._in_flight else None
-            if isinstance(step, Batch):
-                if self._order:
-                    self._hold_back(step, self._order)
-                    if not step:
-                        return Wait(now_ns)
-                self._in_flight.add(step)
-            return step
-
-    def _hold_back(self, batch: Batch, order: KeyOrder) -> None:
-        """Keep those of the new records for which an earlier one of their key is on its way."""
-        self._make(batch)
-        old = len(batch.parcels)
-        batch.pack()
-        batch.parcels[old:] = [parcel for parcel in batch.parcels[old:] if order.may_go(parcel)]
-        self._dispatcher.held = order.held
-
-    def _prepare(self, batch: Batch) -> Request:
-        self._make(batch)
-        body = self._fragments(batch)
+    def _body(self, batch: Batch) -> bytes:
+        body = self._packer.body(batch)
         if len(body) > REQUEST_BYTES_MAX and len(batch) > 1:
-            self._split(batch)
-            body = self._fragments(batch)
-        return self._transport.prepare(body, len(batch))
-
-    def _make(self, batch: Batch) -> None:
-        if batch.fresh and batch.made is None:
-            batch.made = self._traffic.records(batch.first_index, batch.intended_ns // NANOSECONDS_PER_MILLISECOND)
-
-    def _fragments(self, batch: Batch) -> bytes:
-        parts = [parcel.fragment for parcel in batch.parcels]
-        if batch.fresh and batch.made:
-            parts.append(fragments(batch.made))
-        return b",".join(parts)
-
-    def _split(self, batch: Batch) -> None:
-        """Keep as much as a request may hold, and put the rest in line again."""
-        with self._state:
-            if batch not in self._in_flight:  # given up meanwhile, and accounted for as a whole
-                return
-            batch.pack()
-            ends = itertools.accumulate(len(parcel.fragment) + 1 for parcel in batch.parcels)
-            kept = max(1, sum(end <= REQUEST_BYTES_MAX for end in ends))
-            for parcel in batch.parcels[kept:]:
-                self._dispatcher.retry(parcel)
-            del batch.parcels[kept:]
+            with self._state:
+                if batch in self._in_flight:  # else it was given up meanwhile, and accounted for as a whole
+                    self._packer.split(batch)
+            body = self._packer.body(batch)
+        return body
 
     def _stamp(self, batch: Batch) -> bool:
         """Note that the batch is sent now, and which of its records for the first time; False if it was given up."""
@@ -266,27 +274,17 @@ class Producer:
             for parcel in new:
                 parcel.sent_ns = sent_ns
             batch.sent_ns = sent_ns
+            self._calls.begin(sent_ns)
             return True
 
-    def _settle(self, batch: Batch, answer: Answer) -> CallResult:
-        now_ns = self._clock.now_ns()
-        with self._state:
-            self._delays.add(batch.first_delays_ns())
-            if batch not in self._in_flight:  # given up while the answer was on its way
-                return _given_up(batch)
-            self._in_flight.remove(batch)
-            result = self._settlement.settle(batch, answer, now_ns)
-            if answer.ending is Ending.REFUSED:
-                self._fail(_refusal(answer.detail), at_once=False)
-            self._check_ledger()
-            return result
-
-    def _abandon(self, batch: Batch) -> None:
-        with self._state:
-            if batch in self._in_flight:
-                self._in_flight.remove(batch)
-                self._settlement.abandon(batch)
-                self._check_ledger()
+    def _take_back(self, batch: Batch, now_ns: int) -> bool:
+        """Whether the batch was in flight; it is not any more."""
+        if batch not in self._in_flight:
+            return False
+        self._in_flight.remove(batch)
+        if batch.sent_ns:
+            self._calls.end(now_ns)
+        return True
 
     def _check_backlog(self, now_ns: int) -> None:
         if not self.void_reason and (excess := backlog_excess(self._dispatcher, self._settings, now_ns)):
@@ -328,12 +326,10 @@ class Producer:
         )
 
     def _close(self) -> None:
-        if self._order:
-            for first_index, count in runs(self._order.drop()):
-                self._settlement.miss(first_index, count)
-            self._dispatcher.held = 0
+        for first_index, count in runs(self._packer.drop_held()):
+            self._settlement.miss(first_index, count)
         for batch in list(self._in_flight):
-            self._abandon(batch)
+            self.abandon(batch)
         self._settlement.give_up(self._dispatcher.drop_retries())
         self._settlement.miss_rest(self._portion, self._offered_end)
         if self.totals.missed and not self.void_reason:

@@ -1,10 +1,11 @@
 """Clicks of people: `userId,page,eventTime`, keyed by userId."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from faker import Faker
 from pydantic import Field
 
+from simulators.traffic.grammar import TEXT_CHARACTERS_MAX
 from simulators.traffic.options import SeriesOptions, Text
 from simulators.traffic.pools import draw_texts
 
@@ -16,6 +17,8 @@ USERS_MAX = 100_000_000
 
 class ClickTrafficOptions(SeriesOptions):
     """What decides the clicks. `names` begin the ids of the users; `pages` are in order of popularity."""
+
+    RECORD_BYTES_MAX: ClassVar[int] = 2 * TEXT_CHARACTERS_MAX + 13 + 2
 
     kind: Literal["clicks"] = "clicks"
     users: int = Field(default=100_000, ge=1, le=USERS_MAX, description="how many users there are")

@@ -8,12 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from simulators.traffic import Integers
+
 DRAWS_A_RECORD = 4
 """One step of the counter-based generator Philox-4x64 (Salmon et al., 2011) gives exactly four draws of 64 bits."""
 
 _SLOT_BITS = 12
 _FRACTION_BITS = 20
+_SLOT_BITS_A_POSITION = 4
 _WEIGHT_UNIT = 1_000_000
+_FINE_WEIGHT_UNIT = 2**40
 
 
 def draw(seed: int, series: int, first_index: int, count: int) -> npt.NDArray[np.uint64]:
@@ -21,6 +25,21 @@ def draw(seed: int, series: int, first_index: int, count: int) -> npt.NDArray[np
     generator = np.random.Philox(key=seed + (series << 64))
     generator.advance(first_index)
     return generator.random_raw(count * DRAWS_A_RECORD).reshape(count, DRAWS_A_RECORD)
+
+
+def draw_at(seed: int, series: int, indices: Integers) -> npt.NDArray[np.uint64]:
+    """The same rows for records that lie near each other, but not always side by side."""
+    first, last = int(indices[0]), int(indices[-1])
+    if last - first + 1 == len(indices) and bool((np.diff(indices) == 1).all()):
+        return draw(seed, series, first, len(indices))
+    first, last = int(indices.min()), int(indices.max())
+    near: npt.NDArray[np.uint64] = draw(seed, series, first, last - first + 1)[indices - first]
+    return near
+
+
+def pick_below(draws: npt.NDArray[np.uint64], end: int) -> Integers:
+    """One of 0 … end - 1 a draw, all alike; `end` is at most 2³¹."""
+    return ((draws >> np.uint64(32)) * np.uint64(end) >> np.uint64(32)).astype(np.int64)
 
 
 def is_below(draws: npt.NDArray[np.uint64], share: float) -> npt.NDArray[np.bool_]:
@@ -49,15 +68,56 @@ class QuantileTable:
         return self._lower[interval] + (self._widths[interval] * fraction.astype(np.int64) >> _FRACTION_BITS)
 
 
-class RankedTable:
-    """Draws positions 0 … size − 1; position k has a weight of 1 / (k + 1), as popularity by rank has (Zipf)."""
+class UniformTable:
+    """Draws every integer from `least` to before `end` alike; there are at most 2³¹ of them."""
 
-    def __init__(self, size: int) -> None:
-        cumulated = np.cumsum([_WEIGHT_UNIT // rank for rank in range(1, size + 1)])
-        centres = (2 * np.arange(2**_SLOT_BITS) + 1) * cumulated[-1] >> (_SLOT_BITS + 1)
+    def __init__(self, least: int, end: int) -> None:
+        if not 0 < end - least <= 2**31:
+            raise ValueError(f"{end - least} numbers from {least} to {end}: there must be 1 to 2³¹")
+        self._least, self._count = least, end - least
+
+    def pick(self, draws: npt.NDArray[np.uint64]) -> Integers:
+        """One integer a draw."""
+        return self._least + pick_below(draws, self._count)
+
+
+class RankedTable:
+    """Draws positions 0 … size − 1; position k has a weight of 1 / (k + 1)^exponent, as popularity by rank has (Zipf).
+
+    Positions are looked up in slots of equal probability, sixteen or more a position on average, so that weights are
+    kept to a fraction of a per mille of the whole.
+    """
+
+    def __init__(self, size: int, *, exponent: float = 1.0) -> None:
+        self._shift = np.uint64(64 - max(_SLOT_BITS, (size - 1).bit_length() + _SLOT_BITS_A_POSITION))
+        slots = 2 ** int(64 - self._shift)
+        cumulated = cumulated_weights(size, exponent)
+        centres = ((2 * np.arange(slots) + 1) / (2 * slots) * float(cumulated[-1])).astype(np.int64)
         self._slots = np.searchsorted(cumulated, centres, side="right")
 
-    def pick(self, draws: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-        """One position a draw, by its top 12 bits."""
-        picked: npt.NDArray[np.int64] = self._slots[draws >> np.uint64(64 - _SLOT_BITS)]
+    def pick(self, draws: npt.NDArray[np.uint64]) -> Integers:
+        """One position a draw, by its top bits."""
+        picked: Integers = self._slots[draws >> self._shift]
         return picked
+
+
+class ZipfTable:
+    """The same for very many positions and any exponent, without slots: exact, but several times dearer."""
+
+    def __init__(self, size: int, *, exponent: float) -> None:
+        self._cumulated = cumulated_weights(size, exponent)
+
+    def pick(self, draws: npt.NDArray[np.uint64]) -> Integers:
+        """One position a draw."""
+        share = (draws >> np.uint64(11)).astype(np.float64) / 2**53
+        places = (share * float(self._cumulated[-1])).astype(np.int64)
+        picked: Integers = np.searchsorted(self._cumulated, places, side="right")
+        return picked
+
+
+def cumulated_weights(size: int, exponent: float) -> Integers:
+    """Sums of the weights 1 / rank^exponent in whole numbers, of which the rarest position still has one."""
+    if exponent == 1:
+        return np.cumsum([max(1, _WEIGHT_UNIT // rank) for rank in range(1, size + 1)])
+    ranks = np.arange(1, size + 1, dtype=np.float64)
+    return np.cumsum(np.maximum(1, np.rint(_FINE_WEIGHT_UNIT / ranks**exponent)).astype(np.int64))

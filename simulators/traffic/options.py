@@ -1,6 +1,6 @@
 """What the options of every kind of traffic have in common. They decide each record, byte for byte."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from faker import Faker
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -29,6 +29,9 @@ class SeriesOptions(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    RECORD_BYTES_MAX: ClassVar[int]
+    """The size that every record can be padded to, with all ids and texts as long as the grammar permits."""
 
     seed: int = Field(ge=0, lt=2**63)
     run_token: str = Field(pattern=r"^[A-Za-z0-9]{1,32}$")
@@ -64,6 +67,14 @@ class SeriesOptions(BaseModel):
     def _a_share_out_of_order_needs_to_know_by_how_much(self) -> Self:
         if 0 < self.out_of_order_share < 1 and not self.out_of_order_ms:
             raise ValueError("a share out of order needs to know by how much: --out-of-order-ms")
+        return self
+
+    @model_validator(mode="after")
+    def _records_can_be_so_large(self) -> Self:
+        if self.record_bytes is not None and self.record_bytes > self.RECORD_BYTES_MAX:
+            raise ValueError(
+                f"--record-bytes is {self.record_bytes}: these can have up to {self.RECORD_BYTES_MAX} bytes"
+            )
         return self
 
     @classmethod

@@ -1,6 +1,6 @@
 """Bytes of any size, for jobs that take anything: `runToken-index,eventTime,` and what a seed makes of the rest."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from faker import Faker
 from pydantic import Field
@@ -14,6 +14,8 @@ PAYLOAD_BYTES_MAX = 10 * 1024 * 1024
 
 class PayloadTrafficOptions(SeriesOptions):
     """What decides the payloads. None of them can be bad."""
+
+    RECORD_BYTES_MAX: ClassVar[int] = PAYLOAD_BYTES_MAX
 
     kind: Literal["payloads"] = "payloads"
     record_bytes: int | None = Field(default=200, ge=PAYLOAD_BYTES_MIN, le=PAYLOAD_BYTES_MAX)

@@ -1,10 +1,11 @@
 """Readings of devices: `deviceId,temperature,eventTime`, keyed by deviceId."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from faker import Faker
 from pydantic import Field
 
+from simulators.traffic.grammar import TEXT_CHARACTERS_MAX
 from simulators.traffic.options import SeriesOptions, Share, Text
 from simulators.traffic.pools import draw_texts
 
@@ -15,6 +16,8 @@ DEVICES_MAX = 1_000_000
 
 class TemperatureTrafficOptions(SeriesOptions):
     """What decides the readings. `sites` begin the ids of the devices."""
+
+    RECORD_BYTES_MAX: ClassVar[int] = TEXT_CHARACTERS_MAX + len("21.50") + 13 + 2
 
     kind: Literal["temperatures"] = "temperatures"
     overheating_share: Share = Field(default=0.02, description="share of the readings above 80 °C")

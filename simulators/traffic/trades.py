@@ -1,10 +1,11 @@
 """Trades of accounts: `tradeId,accountId,amount,eventTime`, keyed by accountId."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from faker import Faker
 from pydantic import Field
 
+from simulators.traffic.grammar import TEXT_CHARACTERS_MAX
 from simulators.traffic.options import SeriesOptions, Share, Text
 from simulators.traffic.pools import draw_texts
 
@@ -14,6 +15,8 @@ ACCOUNTS_MAX = 10**10
 
 class TradeTrafficOptions(SeriesOptions):
     """What decides the trades. `banks` begin the account numbers."""
+
+    RECORD_BYTES_MAX: ClassVar[int] = 2 * TEXT_CHARACTERS_MAX + len("0.01") + 13 + 3
 
     kind: Literal["trades"] = "trades"
     risk_share: Share = Field(default=0.1, description="share of the bursts of trades that meet the risk rule")

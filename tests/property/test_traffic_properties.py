@@ -17,11 +17,3 @@ def test_any_stretch_holds_the_same_records(first: int, count: int) -> None:
     batch = OPTIONS.build().records(first, times)
     assert batch.values == WHOLE.values[first : first + len(times)]
     assert batch.keys == WHOLE.keys[first : first + len(times)]
-
-
-@settings(deadline=None)
-@given(st.integers(0, 2**40), st.integers(0, 2**63 - 1))
-def test_ids_lead_back_to_indices(index: int, seed: int) -> None:
-    traffic = OPTIONS.model_copy(update={"seed": seed}).build()
-    (key,) = traffic.records(index, np.array([1_763_000_000_000])).keys
-    assert traffic.index_of(key) == index

@@ -1,0 +1,75 @@
+"""Records that repeat an earlier one, and records whose event time lies behind."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulators.traffic import DueTimes, Integers
+from simulators.traffic.draws import draw, draw_at, is_below, pick_below
+from simulators.traffic.options import SeriesOptions
+
+_REPEATS = 102
+_LAGS = 103
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Which record stands at each place, and when it was due: itself, or the earlier one that it repeats."""
+
+    indices: Integers
+    due_times_ms: Integers
+
+
+class Disorder:
+    """Decides by index. ValueError if records are to be repeated and nobody says when the earlier ones were due."""
+
+    def __init__(self, options: SeriesOptions, due_times: DueTimes | None) -> None:
+        if options.duplicate_share and due_times is None:
+            raise ValueError("a repeat of an earlier record has its event time: due times are needed to make it")
+        self._options = options
+        self._due_times = due_times
+        self.repeats = options.duplicate_share > 0
+        self.lags = options.late_share > 0 or (options.out_of_order_share > 0 and options.out_of_order_ms > 0)
+
+    def sources(self, first_index: int, due_times_ms: Integers) -> Sources:
+        """Which records stand at these places."""
+        count = len(due_times_ms)
+        places = np.arange(first_index, first_index + count)
+        indices = self._originals(first_index, count)
+        repeats = np.flatnonzero(indices != places)
+        due_times_ms = due_times_ms.copy()
+        if len(repeats) and self._due_times:
+            due_times_ms[repeats] = self._due_times(indices[repeats])
+        return Sources(indices, due_times_ms)
+
+    def event_times(self, sources: Sources) -> Integers:
+        """Due times, less what late and disordered records lie behind."""
+        if not self.lags:
+            return sources.due_times_ms
+        options = self._options
+        drawn = draw_at(options.seed, _LAGS, sources.indices)
+        behind = np.where(
+            is_below(drawn[:, 1], options.out_of_order_share),
+            pick_below(drawn[:, 2], options.out_of_order_ms + 1),
+            0,
+        )
+        behind[is_below(drawn[:, 0], options.late_share)] = options.late_by_ms
+        event_times_ms: Integers = sources.due_times_ms - behind
+        return event_times_ms
+
+    def _originals(self, first_index: int, count: int) -> Integers:
+        """The index of the record at each place: for a repeat, an earlier one that is itself no repeat.
+
+        Where there is none such within reach, the record repeats nothing.
+        """
+        options = self._options
+        start = max(0, first_index - options.duplicate_within)
+        drawn = draw(options.seed, _REPEATS, start, first_index + count - start)
+        places = np.arange(start, first_index + count)
+        is_repeat = is_below(drawn[:, 0], options.duplicate_share)
+        latest_original = np.maximum.accumulate(np.where(is_repeat, -1, places))
+        wanted = places - 1 - pick_below(drawn[:, 1], options.duplicate_within)
+        found = latest_original[np.maximum(wanted - start, 0)]
+        can = is_repeat & (wanted >= 0) & (found >= 0) & (places - found <= options.duplicate_within)
+        originals: Integers = np.where(can, found, places)[first_index - start :]
+        return originals

@@ -1,0 +1,77 @@
+"""A series of lines: the traffic of every kind whose records are columns of text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulators.traffic import DueTimes, Integers, RecordBatch
+from simulators.traffic.bad_records import BadRecords, Role
+from simulators.traffic.disorder import Disorder, Sources
+from simulators.traffic.key_choice import parse_key_choice
+from simulators.traffic.keys import key_maker
+from simulators.traffic.lines import LineMaker, Lines, Stretch
+from simulators.traffic.options import SeriesOptions
+from simulators.traffic.rows import lines_of
+
+
+class LineTraffic:
+    """The series that options describe, of the lines that a maker makes. ValueError for keys by an unknown field.
+
+    `roles` say what the columns hold, in order, so that they can be spoilt.
+    """
+
+    def __init__(
+        self,
+        options: SeriesOptions,
+        maker: LineMaker,
+        *,
+        key_field: str,
+        roles: Sequence[Role],
+        due_times: DueTimes | None,
+    ) -> None:
+        choice = parse_key_choice(options.keys)
+        self._key_field = choice.field or key_field
+        if self._key_field not in maker.key_columns:
+            raise ValueError(f"no keys by the field {self._key_field!r}: there are {', '.join(maker.key_columns)}")
+        self._maker = maker
+        self._lines = Lines(maker)
+        self._disorder = Disorder(options, due_times)
+        self._keys = key_maker(choice, options.seed)
+        self._bad = BadRecords(seed=options.seed, share=options.bad_share, roles=roles) if options.bad_share else None
+
+    def records(self, first_index: int, due_times_ms: Integers) -> RecordBatch:
+        """The records `first_index …`, due at these times (epoch milliseconds)."""
+        sources = self._sources(first_index, due_times_ms)
+        stretch = self._stretch(sources.indices)
+        self._maker.stamp(stretch.rows, stretch.hidden, self._disorder.event_times(sources))
+        values = lines_of(stretch.rows)
+        if self._bad:
+            self._bad.spoil(sources.indices, values)
+        keys = self._keys.choose(sources.indices, sources.due_times_ms, lambda: self._texts(sources.indices))
+        return RecordBatch(keys=keys.keys, values=values, explicit_hash_keys=keys.explicit_hash_keys)
+
+    def _sources(self, first_index: int, due_times_ms: Integers) -> Sources:
+        if self._disorder.repeats:
+            return self._disorder.sources(first_index, due_times_ms)
+        return Sources(np.arange(first_index, first_index + len(due_times_ms)), due_times_ms)
+
+    def _stretch(self, indices: Integers) -> Stretch:
+        first, count = _reach(indices)
+        stretch = self._lines.stretch(first, count)
+        if not self._disorder.repeats:
+            return stretch
+        hidden = None if stretch.hidden is None else stretch.hidden[indices - first]
+        return Stretch(rows=stretch.rows[indices - first], hidden=hidden)
+
+    def _texts(self, indices: Integers) -> list[str]:
+        first, count = _reach(indices)
+        texts = self._lines.texts(first, count, self._key_field)
+        return [texts[offset] for offset in (indices - first).tolist()] if self._disorder.repeats else texts
+
+
+def _reach(indices: Integers) -> tuple[int, int]:
+    """The shortest stretch in which all of these lie: where it begins, and how long it is."""
+    if len(indices) == 0:
+        return 0, 0
+    first = int(indices.min())
+    return first, int(indices.max()) - first + 1

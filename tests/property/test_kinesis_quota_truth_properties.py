@@ -214,8 +214,8 @@ def poll(
     return granted, limited_ms
 
 
-@settings(max_examples=8, deadline=None)
-@given(rate=st.integers(20, 60).map(lambda rate: 1000 * rate), step_ms=steps_ms)
+@settings(max_examples=5, deadline=None)
+@given(rate=st.integers(200, 400).map(lambda rate: 1000 * rate), step_ms=steps_ms)
 def test_each_fan_out_consumer_has_its_own_bytes_a_second(rate: int, step_ms: int) -> None:
     direct = filled({"fan_out_bytes_per_second": rate}, 0)
     arn = direct("DescribeStreamSummary", StreamName="s")["StreamDescriptionSummary"]["StreamARN"]

@@ -1,11 +1,13 @@
 """Sends records to Kinesis on schedule, whatever the service does, and accounts for every one."""
 
 from floodmark.producer.batch import Batch, CallResult
+from floodmark.producer.dispatcher import Wait
+from floodmark.producer.loop_sender import LoopSender
 from floodmark.producer.producer import Producer
-from floodmark.producer.put_records import PutRecordsTransport
+from floodmark.producer.put_records import PutRecordsLoopTransport, PutRecordsTransport
 from floodmark.producer.settings import ProducerSettings
 from floodmark.producer.settlement import Totals
-from floodmark.producer.transport import Answer, Ending, Request, Transport
+from floodmark.producer.transport import Answer, Ending, LoopTransport, Request, Transport
 from floodmark.producer.transport_fake import FakeTransport
 
 __all__ = [
@@ -14,10 +16,14 @@ __all__ = [
     "CallResult",
     "Ending",
     "FakeTransport",
+    "LoopSender",
+    "LoopTransport",
     "Producer",
     "ProducerSettings",
+    "PutRecordsLoopTransport",
     "PutRecordsTransport",
     "Request",
     "Totals",
     "Transport",
+    "Wait",
 ]

@@ -113,7 +113,7 @@ class Connection:
     def exchange(self, request: bytes) -> tuple[int, bytes]:
         """Send a whole request and read its answer. ExchangeError leaves the connection of no further use."""
         deadline_s = time.monotonic() + self._endpoint.read_timeout_s
-        reader = _AnswerReader(self._endpoint.answer_bytes_max)
+        reader = AnswerReader(self._endpoint.answer_bytes_max)
         try:
             self._socket.settimeout(self._endpoint.read_timeout_s)
             self._socket.sendall(request)
@@ -138,7 +138,7 @@ class Connection:
         self._socket.close()
 
 
-class _AnswerReader:
+class AnswerReader:
     """Puts one answer together from the bytes as they arrive."""
 
     def __init__(self, bytes_max: int) -> None:
@@ -156,7 +156,7 @@ class _AnswerReader:
     def body(self) -> bytes:
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
-    def feed(self, data: memoryview) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         self._left -= len(data)
         if self._left < 0:
             raise ExchangeError("the answer is larger than any that the service gives")

@@ -24,7 +24,7 @@ from floodmark.producer.packer import Packer
 from floodmark.producer.portion import Portion
 from floodmark.producer.settings import REQUEST_BYTES_MAX, ProducerSettings
 from floodmark.producer.settlement import Settlement, Totals, runs
-from floodmark.producer.transport import Answer, Ending, Request, Transport
+from floodmark.producer.transport import Answer, Ending, LoopTransport, Request, Transport
 from floodmark.schedule import NANOSECONDS_PER_SECOND, Profile
 from floodmark.share import Shares
 from simulators.traffic import Traffic
@@ -46,7 +46,7 @@ class Producer:
         traffic: Traffic,
         profile: Profile,
         settings: ProducerSettings,
-        transport: Transport,
+        transport: Transport | LoopTransport,
         ledger: LedgerWriter,
         start_ns: int,
         clock: Clock,
@@ -124,6 +124,9 @@ class Producer:
         except BaseException:
             self.abandon(batch)
             raise
+        if not isinstance(answer, Answer):
+            answer.close()
+            raise TypeError("the transport is one for an event loop, which is for those who call begin and end")
         return self.end(batch, answer)
 
     def step(self) -> Batch | Wait | None:

@@ -17,6 +17,7 @@ from floodmark.config import is_loopback
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from floodmark.producer.answer import read_answer, read_refusal
 from floodmark.producer.connection import ConnectError, ConnectionPool, Endpoint, ExchangeError, TrustError
+from floodmark.producer.loop_connection import LoopConnectionPool
 from floodmark.producer.signature import FrozenCredentials, RequestSigner
 from floodmark.producer.transport import Answer, Ending, Request
 
@@ -45,18 +46,11 @@ def find_credentials(endpoint: str) -> FrozenCredentials:
     return found.get_frozen_credentials  # type: ignore[no-any-return]
 
 
-class PutRecordsTransport:
-    """Transport to one stream of one endpoint; up to `connections` stay open between calls."""
+class _Service:
+    """One stream of one endpoint: how calls to it look, and what its answers mean."""
 
     def __init__(
-        self,
-        *,
-        endpoint: str,
-        region: str,
-        stream: str,
-        connections: int,
-        credentials: FrozenCredentials | None = None,
-        read_timeout_s: float = READ_TIMEOUT_S,
+        self, *, endpoint: str, region: str, stream: str, credentials: FrozenCredentials | None, read_timeout_s: float
     ) -> None:
         parts = urlsplit(endpoint)
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
@@ -70,15 +64,12 @@ class PutRecordsTransport:
             region=region,
             credentials=credentials or find_credentials(endpoint),
         )
-        self._pool = ConnectionPool(
-            Endpoint(
-                host=host,
-                port=port,
-                tls=_trust() if parts.scheme == "https" else None,
-                read_timeout_s=read_timeout_s,
-                answer_bytes_max=ANSWER_BYTES_MAX,
-            ),
-            connections,
+        self.endpoint = Endpoint(
+            host=host,
+            port=port,
+            tls=_trust() if parts.scheme == "https" else None,
+            read_timeout_s=read_timeout_s,
+            answer_bytes_max=ANSWER_BYTES_MAX,
         )
 
     def prepare(self, fragments: bytes, records: int) -> Request:
@@ -90,19 +81,81 @@ class PutRecordsTransport:
                 f"the AWS credentials cannot be had: {error}", "log in again, or check the role and its profile"
             ) from error
 
+
+class PutRecordsTransport:
+    """Transport to one stream of one endpoint; up to `connections` stay open between calls."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        region: str,
+        stream: str,
+        connections: int,
+        credentials: FrozenCredentials | None = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        self._service = _Service(
+            endpoint=endpoint, region=region, stream=stream, credentials=credentials, read_timeout_s=read_timeout_s
+        )
+        self._pool = ConnectionPool(self._service.endpoint, connections)
+
+    def prepare(self, fragments: bytes, records: int) -> Request:
+        return self._service.prepare(fragments, records)
+
     def send(self, request: Request) -> Answer:
         try:
-            status, data = self._pool.exchange(request.head + request.body)
-        except ConnectError as error:
-            return Answer(ending=Ending.UNAVAILABLE, detail=f"no connection: {error}")
-        except TrustError as error:
-            return Answer(ending=Ending.REFUSED, detail=f"no trusted connection: {error}")
-        except ExchangeError as error:
-            return Answer(ending=Ending.UNANSWERED, detail=f"no answer: {error}")
-        return read_answer(data, request.records) if status == 200 else read_refusal(status, data)
+            return _read(request, *self._pool.exchange(request.head + request.body))
+        except (ConnectError, TrustError, ExchangeError) as error:
+            return _no_answer(error)
 
     def close(self) -> None:
         self._pool.close()
+
+
+class PutRecordsLoopTransport:
+    """The same for an event loop: `send` is awaited instead."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        region: str,
+        stream: str,
+        connections: int,
+        credentials: FrozenCredentials | None = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        self._service = _Service(
+            endpoint=endpoint, region=region, stream=stream, credentials=credentials, read_timeout_s=read_timeout_s
+        )
+        self._pool = LoopConnectionPool(self._service.endpoint, connections)
+
+    def prepare(self, fragments: bytes, records: int) -> Request:
+        return self._service.prepare(fragments, records)
+
+    async def send(self, request: Request) -> Answer:
+        try:
+            return _read(request, *await self._pool.exchange(request.head + request.body))
+        except (ConnectError, TrustError, ExchangeError) as error:
+            return _no_answer(error)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def _read(request: Request, status: int, data: bytes) -> Answer:
+    return read_answer(data, request.records) if status == 200 else read_refusal(status, data)
+
+
+def _no_answer(error: ConnectError | TrustError | ExchangeError) -> Answer:
+    match error:
+        case ConnectError():
+            return Answer(ending=Ending.UNAVAILABLE, detail=f"no connection: {error}")
+        case TrustError():
+            return Answer(ending=Ending.REFUSED, detail=f"no trusted connection: {error}")
+        case ExchangeError():
+            return Answer(ending=Ending.UNANSWERED, detail=f"no answer: {error}")
 
 
 def _trust() -> ssl.SSLContext:

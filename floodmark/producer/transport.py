@@ -1,9 +1,9 @@
 """What the producer asks of the way to the service: one PutRecords call, in two steps, and every way it can end."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from floodmark.ledger import Places
 
@@ -58,14 +58,25 @@ class Request:
     records: int
 
 
-class Transport(Protocol):
-    """The way to one stream."""
+class RequestMaker(Protocol):
+    """Makes calls to one stream."""
 
     def prepare(self, fragments: bytes, records: int) -> Request:
         """A call with so many records, as `fragments` makes them. EnvironmentFailedError without credentials."""
 
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class Transport(RequestMaker, Protocol):
+    """The way to one stream, for threads and greenlets."""
+
     def send(self, request: Request) -> Answer:
         """Make the call, once. Never raises for what the service or the network does."""
 
-    def close(self) -> None:
-        """Close the connections."""
+
+class LoopTransport(RequestMaker, Protocol):
+    """The same for an event loop."""
+
+    def send(self, request: Request) -> Coroutine[Any, Any, Answer]:
+        """Make the call, once. Never raises for what the service or the network does."""

@@ -1,58 +1,60 @@
-"""All streams of one account in one region, and the memory that they share."""
+"""All streams of one account in one region."""
 
-import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from simulators.kinesis import lifecycle
+from simulators.kinesis.arn import Arn, parse_arn, stream_arn
 from simulators.kinesis.bucket import CallQuota
+from simulators.kinesis.caller import ACCOUNT_ID, REGION
+from simulators.kinesis.commitment import Commitment
 from simulators.kinesis.errors import in_use, invalid_argument, limit_exceeded, not_found
+from simulators.kinesis.memory import MEMORY_BYTES_MAX, Memory
 from simulators.kinesis.quota import OFF, Quotas
-from simulators.kinesis.record_log import RECORD_OVERHEAD_BYTES
 from simulators.kinesis.shard import Shard
-from simulators.kinesis.stream import Stream
+from simulators.kinesis.stream import ON_DEMAND, PROVISIONED, Stream
+from simulators.kinesis.transition import Change
+from simulators.kinesis.visibility import AT_ONCE, Propagation
 
 if TYPE_CHECKING:
     from simulators.kinesis.journal import Journal
 
-ACCOUNT_ID = "000000000000"
-REGION = "us-east-1"
-
-MEMORY_BYTES_MAX = 1024 * 1024 * 1024
-"""How much memory records may take before the oldest ones are forgotten early."""
-
-_TRIM_TO_SHARE = 0.98
-"""Trimming goes a little further than it must, so that the next put need not trim again."""
-
-_TRIM_BYTES_MAX = 256 * 1024
-"""What one shard gives up before another one is asked, so that what is left is about equally old everywhere."""
-
-_PUT_BYTES_UNCHECKED_MAX = 1024 * 1024
-"""Adding up what all shards hold is not worth it after every small put."""
-
-_STREAM_ARN = re.compile(r"arn:aws[^:]*:kinesis:[^:]*:\d{12}:stream/([a-zA-Z0-9_.-]+)(?:/.*)?")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSettings:
-    """How an account behaves. `transition_ms` is how long creating, changing and deleting streams takes."""
+    """How an account behaves. `transition_ms` is how long creating, changing and deleting streams takes, `propagation`
+    how long after its arrival a record can be read.
+    """
 
     account_id: str = ACCOUNT_ID
     region: str = REGION
     quotas: Quotas = field(default_factory=lambda: OFF)
     memory_bytes_max: int = MEMORY_BYTES_MAX
     transition_ms: int = 0
+    propagation: Propagation = AT_ONCE
 
 
 class Account:
     """Streams by name. Times are epoch milliseconds; errors are the service's."""
 
-    def __init__(self, settings: AccountSettings) -> None:
+    def __init__(self, settings: AccountSettings, memory: Memory | None = None) -> None:
         self.settings = settings
-        self._streams: dict[str, Stream] = {}
-        self._call_quotas: dict[str, CallQuota] = {}
-        self._put_bytes = 0
+        self.memory = memory or Memory(settings.memory_bytes_max)
+        self.memory.add(self)
+        self.commitment = Commitment()
+        self.has_policies = False
+        """Whether any of its streams or consumers may have a policy, so that all others need not be asked for one."""
         self.journal: Journal | None = None
         """What keeps all this on disk; it puts itself here."""
+        self._streams: dict[str, Stream] = {}
+        self._call_quotas: dict[str, CallQuota] = {}
+
+    def streams(self, now_ms: int) -> list[Stream]:
+        """All streams, by name."""
+        for stream in list(self._streams.values()):
+            self.settle(stream, now_ms)
+        return [self._streams[name] for name in sorted(self._streams)]
 
     @property
     def kept_streams(self) -> list[Stream]:
@@ -67,47 +69,72 @@ class Account:
     def put_back(self, stream: Stream) -> None:
         """Take in a stream of an earlier process."""
         self._streams[stream.name] = stream
+        policies = [stream.settings.policy, *(one.policy for one in stream.consumers.values())]
+        self.has_policies |= any(policy is not None for policy in policies)
 
-    def streams(self, now_ms: int) -> list[Stream]:
-        """All streams, by name."""
-        gone = [name for name, one in self._streams.items() if self._is_gone(one, now_ms)]
-        for name in gone:
-            self._remove(name)
-        return [self._streams[name] for name in sorted(self._streams)]
-
-    def create(self, name: str, shard_count: int, now_ms: int) -> Stream:
-        """A new stream; it takes records at once when creating takes no time."""
-        self.streams(now_ms)
-        if name in self._streams:
+    def create(
+        self, name: str, shard_count: int, now_ms: int, *, mode: str = PROVISIONED, warm_shards: int = 0
+    ) -> Stream:
+        """A new stream; it takes records at once when creating takes no time. Only on-demand streams can be warm."""
+        if any(stream.name == name for stream in self.streams(now_ms)):
             raise in_use(f"Stream {name} under account {self.settings.account_id} already exists.")
-        self.require_shards(shard_count, now_ms)
-        arn = f"arn:aws:kinesis:{self.settings.region}:{self.settings.account_id}:stream/{name}"
-        stream = Stream(name, arn, shard_count, self.settings.quotas, now_ms)
-        stream.begin("CREATING", self.settings.transition_ms, now_ms)
+        if mode == PROVISIONED:
+            self.require_shards(shard_count, now_ms)
+        else:
+            self.require_on_demand_stream(now_ms)
+        arn = stream_arn(self.settings.region, self.settings.account_id, name)
+        stream = Stream(name, arn, shard_count, self.settings.quotas, now_ms, propagation=self.settings.propagation)
+        if mode == ON_DEMAND:
+            lifecycle.start_on_demand(stream, now_ms, warm_shards)
         self._streams[name] = stream
+        self.begin(stream, "CREATING", now_ms)
         return stream
 
     def delete(self, stream: Stream, now_ms: int) -> None:
         """Remove a stream with all that is in it."""
-        stream.begin("DELETING", self.settings.transition_ms, now_ms)
-        if stream.transition is None:
-            self._remove(stream.name)
+        self.begin(stream, "DELETING", now_ms)
+
+    def begin(self, stream: Stream, status: str, now_ms: int, change: Change | None = None) -> None:
+        """Begin a change of a stream, which is made when it has taken its time."""
+        lifecycle.begin(stream, status, self.settings.transition_ms, now_ms, change)
+        self._forget_if_gone(stream)
+
+    def settle(self, stream: Stream, now_ms: int) -> None:
+        """Let happen to a stream what has become due."""
+        if now_ms >= stream.due_ms:
+            lifecycle.settle(stream, now_ms, transition_ms=self.settings.transition_ms)
+            self._forget_if_gone(stream)
 
     def find(self, name: str | None, arn: str | None, now_ms: int) -> Stream:
         """The stream that a request means by name, by ARN, or by both."""
         if arn is not None:
-            match = _STREAM_ARN.fullmatch(arn)
-            if not match:
-                raise invalid_argument(f"{arn} is not the ARN of a stream.")
-            if name is not None and name != match[1]:
+            parsed = self._own(arn)
+            if name is not None and name != parsed.stream:
                 raise invalid_argument(f"StreamName {name} and StreamARN {arn} name different streams.")
-            name = match[1]
+            name = parsed.stream
         if name is None:
             raise invalid_argument("Either StreamARN or StreamName must be provided.")
         stream = self._streams.get(name)
-        if stream is None or self._is_gone(stream, now_ms):
+        if stream is not None:
+            self.settle(stream, now_ms)
+        if stream is None or stream.is_gone:
             raise not_found(f"Stream {name} under account {self.settings.account_id} not found.")
         return stream
+
+    def peek(self, name: str | None) -> Stream | None:
+        """The stream with this name as it was left, whatever has become due since; None if there is none."""
+        return self._streams.get(name) if name is not None else None
+
+    def _own(self, arn: str) -> Arn:
+        """What an ARN names, which must be in this account and region."""
+        parsed = parse_arn(arn)
+        if parsed is None:
+            raise invalid_argument(f"{arn} is not the ARN of a stream.")
+        if parsed.region != self.settings.region:
+            raise invalid_argument(f"{arn} is in another region than this endpoint, which is {self.settings.region}.")
+        if parsed.account_id != self.settings.account_id:
+            raise invalid_argument(f"{arn} is in another account than {self.settings.account_id}.")
+        return parsed
 
     def admit_call(self, action: str, now_ms: int, stream: Stream | None = None) -> None:
         """Account for one call of the control plane, on one stream or on the whole account."""
@@ -122,24 +149,46 @@ class Account:
             raise limit_exceeded(f"Rate exceeded{of} {self.settings.account_id}.")
 
     def require_shards(self, additional: int, now_ms: int) -> None:
-        """LimitExceededException unless the account may have so many more open shards."""
+        """LimitExceededException unless the account's provisioned streams may have so many more open shards."""
         limit = self.settings.quotas.shards_per_account
         open_now = self.open_shard_count(now_ms)
-        if limit is not None and open_now + additional > limit:
+        if limit is not None and additional > 0 and open_now + additional > limit:
             raise limit_exceeded(
                 f"This request would exceed the shard limit for the account {self.settings.account_id} in "
                 f"{self.settings.region}. Current shard count for the account: {open_now}. Limit: {limit}. Number of "
                 f"additional shards that would have resulted from this request: {additional}."
             )
 
+    def require_on_demand_stream(self, now_ms: int) -> None:
+        """LimitExceededException unless the account may have one more stream in on-demand mode."""
+        limit = self.settings.quotas.on_demand_streams_per_account
+        if limit is not None and self.count(now_ms, _is_on_demand) >= limit:
+            raise limit_exceeded(
+                f"Account {self.settings.account_id} in {self.settings.region} has {limit} on-demand streams already, "
+                "which is the limit."
+            )
+
+    def count(self, now_ms: int, wanted: Callable[[Stream], bool]) -> int:
+        """How many streams are as wanted."""
+        return sum(1 for stream in self.streams(now_ms) if wanted(stream))
+
+    def on_demand_stream_count(self, now_ms: int) -> int:
+        """Streams in on-demand mode."""
+        return self.count(now_ms, _is_on_demand)
+
     def open_shard_count(self, now_ms: int) -> int:
-        """Open shards in all streams."""
-        return sum(len(stream.open_shards) for stream in self.streams(now_ms))
+        """Open shards in all provisioned streams, which are those that the account's limit is about."""
+        return sum(len(stream.open_shards) for stream in self.streams(now_ms) if not _is_on_demand(stream))
 
     @property
     def stored_bytes(self) -> int:
-        """Memory that all records take."""
+        """Memory that the account's records take."""
         return sum(stream.stored_bytes for stream in self._streams.values())
+
+    def held_shards(self) -> Iterator[Shard]:
+        """All shards, open or closed."""
+        for stream in self._streams.values():
+            yield from stream.shards
 
     def apply_retention(self, now_ms: int) -> None:
         """Forget what is older than its stream keeps it."""
@@ -147,38 +196,14 @@ class Account:
             stream.apply_retention(now_ms)
 
     def note_put(self, size_bytes: int, records: int) -> None:
-        """Keep the memory bound, looking at it anew whenever enough may have been put since the last time."""
-        self._put_bytes += size_bytes + records * RECORD_OVERHEAD_BYTES
-        if self._put_bytes >= _PUT_BYTES_UNCHECKED_MAX:
-            self._put_bytes = 0
-            self.apply_memory_bound()
+        """Keep the memory bound, which is shared with all other accounts."""
+        self.memory.note_put(size_bytes, records)
 
-    def apply_memory_bound(self) -> None:
-        """Forget the oldest records of all until the rest fits into memory; counted by shard."""
-        stored = self.stored_bytes
-        if stored <= self.settings.memory_bytes_max:
-            return
-        goal = int(self.settings.memory_bytes_max * _TRIM_TO_SHARE)
-        shards = [shard for stream in self._streams.values() for shard in stream.shards]
-        while stored > goal:
-            oldest = _holding_the_oldest(shards)
-            before = oldest.log.stored_bytes
-            oldest.counters.trimmed_by_memory_records += oldest.log.free(min(stored - goal, _TRIM_BYTES_MAX))
-            stored -= before - oldest.log.stored_bytes
-
-    def _remove(self, name: str) -> None:
-        stream = self._streams.pop(name)
-        stream.is_gone = True
-        stream.wake()
-
-    def _is_gone(self, stream: Stream, now_ms: int) -> bool:
-        transition = stream.transition
-        return bool(transition and transition.status == "DELETING" and now_ms >= transition.due_ms)
+    def _forget_if_gone(self, stream: Stream) -> None:
+        if stream.is_gone and self._streams.get(stream.name) is stream:
+            del self._streams[stream.name]
+            stream.wake()
 
 
-def _holding_the_oldest(shards: list[Shard]) -> Shard:
-    """The shard whose oldest record is the oldest of all; one of them must hold a record."""
-    holding = [
-        (arrival, shard.number, shard) for shard in shards if (arrival := shard.log.first_arrival_ms) is not None
-    ]
-    return min(holding, key=lambda one: one[:2])[2]
+def _is_on_demand(stream: Stream) -> bool:
+    return stream.settings.mode == ON_DEMAND

@@ -8,11 +8,8 @@ from simulators.kinesis.errors import in_use, invalid_argument, limit_exceeded, 
 from simulators.kinesis.page_token import PageToken
 from simulators.kinesis.position import Start, start_position
 from simulators.kinesis.protocol import EpochMs
-from simulators.kinesis.stream import Stream
+from simulators.kinesis.stream import ON_DEMAND, Stream
 from simulators.kinesis.subscription import Subscription, require_call
-
-CREATING_MAX = 5
-"""Consumers that may be in the making at once. Source: API reference, RegisterStreamConsumer."""
 
 LIST_MAX = 100
 """How many consumers one answer holds. Source: API reference, ListStreamConsumers."""
@@ -25,11 +22,13 @@ def register_stream_consumer(call: Call) -> dict[str, Any]:
     name, consumers = request["ConsumerName"], stream.consumers
     if name in consumers:
         raise in_use(f"Consumer {name} of stream {stream.name} already exists.")
-    limit = call.account.settings.quotas.consumers_per_stream
+    limit = _consumers_max(call, stream)
     if limit is not None and len(consumers) >= limit:
         raise limit_exceeded(f"Stream {stream.name} has {limit} consumers already, which is the limit.")
-    if sum(one.status(now_ms) == "CREATING" for one in consumers.values()) >= CREATING_MAX:
-        raise limit_exceeded(f"Only {CREATING_MAX} consumers can be in state CREATING at once.")
+    creating_max = call.account.settings.quotas.consumers_in_creation
+    creating = sum(one.status(now_ms) == "CREATING" for one in consumers.values())
+    if creating_max is not None and creating >= creating_max:
+        raise limit_exceeded(f"Only {creating_max} consumers can be in state CREATING at once.")
     consumer = Consumer(
         name=name,
         arn=f"{stream.arn}/consumer/{name}:{now_ms // 1000}",
@@ -41,6 +40,12 @@ def register_stream_consumer(call: Call) -> dict[str, Any]:
     return {"Consumer": _described(consumer, now_ms)}
 
 
+def _consumers_max(call: Call, stream: Stream) -> int | None:
+    quotas = call.account.settings.quotas
+    has_advantage = stream.settings.mode == ON_DEMAND and call.account.commitment.is_in_force(call.now_ms)
+    return quotas.consumers_per_advantage_stream if has_advantage else quotas.consumers_per_stream
+
+
 def describe_stream_consumer(call: Call) -> dict[str, Any]:
     """One consumer."""
     stream, consumer = _named(call)
@@ -49,12 +54,13 @@ def describe_stream_consumer(call: Call) -> dict[str, Any]:
 
 
 def deregister_stream_consumer(call: Call) -> None:
-    """Remove a consumer; its subscriptions end."""
+    """Begin to remove a consumer; when it is gone its subscriptions end."""
     stream, consumer = _named(call)
     call.account.admit_call("DeregisterStreamConsumer", call.now_ms, stream)
-    consumer.is_gone = True
-    del stream.consumers[consumer.name]
-    stream.wake()
+    if consumer.gone_ms is None:
+        consumer.gone_ms = call.now_ms + call.account.settings.transition_ms
+        stream.reschedule()
+        call.account.settle(stream, call.now_ms)
 
 
 def list_stream_consumers(call: Call) -> dict[str, Any]:
@@ -67,7 +73,8 @@ def list_stream_consumers(call: Call) -> dict[str, Any]:
     page = names[: min(request.get("MaxResults", LIST_MAX), LIST_MAX)]
     answer: dict[str, Any] = {"Consumers": [_described(stream.consumers[name], now_ms) for name in page]}
     if len(page) < len(names):
-        answer["NextToken"] = PageToken(stream=stream.name, after=page[-1], issued_ms=now_ms).text()
+        token = PageToken(account_id=stream.account_id, stream=stream.name, after=page[-1], issued_ms=now_ms)
+        answer["NextToken"] = token.text()
     return answer
 
 
@@ -75,8 +82,9 @@ def subscribe_to_shard(call: Call) -> Subscription:
     """A subscription that is the consumer's only one to the shard from now on."""
     request, now_ms = call.request, call.now_ms
     stream, consumer = _named(call)
-    if consumer.status(now_ms) != "ACTIVE":
-        raise in_use(f"Consumer {consumer.arn} is not ACTIVE yet.")
+    status = consumer.status(now_ms)
+    if status != "ACTIVE":
+        raise in_use(f"Consumer {consumer.arn} is not ACTIVE, instead in state {status}.")
     shard = call.shard(stream, request["ShardId"])
     require_call(consumer.lane(shard.id, shard.quotas, now_ms), now_ms)
     position = request["StartingPosition"]

@@ -2,22 +2,20 @@
 
 from typing import Any
 
-from simulators.kinesis import reshard
 from simulators.kinesis.call import Call
-from simulators.kinesis.errors import invalid_argument, limit_exceeded, not_found
+from simulators.kinesis.errors import ServiceError, invalid_argument, limit_exceeded, not_found
 from simulators.kinesis.shard import Shard
-from simulators.kinesis.stream import Stream
+from simulators.kinesis.stream import ON_DEMAND, Stream
+from simulators.kinesis.transition import Merge, Scale, Split
 
 SHARDS_PER_STREAM_MAX = 10_000
 """To which UpdateShardCount scales. Source: API reference, UpdateShardCount."""
-
-DAY_MS = 86_400_000
 
 
 def split_shard(call: Call) -> None:
     """Make two shards of one."""
     request, now_ms = call.request, call.now_ms
-    stream = call.active_stream()
+    stream = _provisioned_stream(call)
     shard = _open_shard(call, stream, request["ShardToSplit"])
     at = int(request["NewStartingHashKey"])
     first, last = shard.hash_range.first, shard.hash_range.last
@@ -28,14 +26,13 @@ def split_shard(call: Call) -> None:
             f"{first} and less than the shard's EndingHashKey {last}."
         )
     call.account.require_shards(1, now_ms)
-    reshard.split(stream, shard, at, now_ms)
-    stream.begin("UPDATING", call.account.settings.transition_ms, now_ms)
+    call.begin(stream, Split(shard=shard.id, at=str(at)))
 
 
 def merge_shards(call: Call) -> None:
     """Make one shard of two that are adjacent."""
-    request, now_ms = call.request, call.now_ms
-    stream = call.active_stream()
+    request = call.request
+    stream = _provisioned_stream(call)
     shard = _open_shard(call, stream, request["ShardToMerge"])
     adjacent = _open_shard(call, stream, request["AdjacentShardToMerge"])
     one, other = shard.hash_range, adjacent.hash_range
@@ -44,30 +41,37 @@ def merge_shards(call: Call) -> None:
             f"Shards {shard.id} and {adjacent.id} in stream {stream.name} under account "
             f"{call.account.settings.account_id} are not an adjacent pair of shards eligible for merging"
         )
-    reshard.merge(stream, shard, adjacent, now_ms)
-    stream.begin("UPDATING", call.account.settings.transition_ms, now_ms)
+    call.begin(stream, Merge(shard=shard.id, adjacent=adjacent.id))
 
 
 def update_shard_count(call: Call) -> dict[str, Any]:
     """Split and merge until the stream has so many shards of equal width."""
     now_ms, target = call.now_ms, call.request["TargetShardCount"]
-    stream = call.active_stream()
+    stream = _provisioned_stream(call)
     current = len(stream.open_shards)
     _require_reachable(current, target)
     call.account.require_shards(target - current, now_ms)
-    stream.scaled_ms = [time_ms for time_ms in stream.scaled_ms if time_ms > now_ms - DAY_MS]
-    limit = call.account.settings.quotas.shard_count_updates_per_day
-    if limit is not None and len(stream.scaled_ms) >= limit:
-        raise limit_exceeded(f"Stream {stream.name} was scaled {limit} times in 24 hours, which is the limit.")
-    stream.scaled_ms.append(now_ms)
-    reshard.scale(stream, target, now_ms)
-    stream.begin("UPDATING", call.account.settings.transition_ms, now_ms)
+    settings, limit = stream.settings, call.account.settings.quotas.shard_count_updates_per_day
+    settings.scaled_ms = call.admitted_today(settings.scaled_ms, limit, "UpdateShardCount")
+    call.begin(stream, Scale(target=target))
     return {
         "StreamName": stream.name,
         "StreamARN": stream.arn,
         "CurrentShardCount": current,
         "TargetShardCount": target,
     }
+
+
+def _provisioned_stream(call: Call) -> Stream:
+    """The stream, the shards of which are the caller's business; of an on-demand stream they are the service's."""
+    stream = call.active_stream()
+    if stream.settings.mode == ON_DEMAND:
+        raise ServiceError(
+            "ValidationException",
+            f"{call.operation.name} is not supported for stream {stream.name} under account "
+            f"{call.account.settings.account_id}, which is in ON_DEMAND mode.",
+        )
+    return stream
 
 
 def _require_reachable(current: int, target: int) -> None:

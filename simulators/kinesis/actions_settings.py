@@ -4,17 +4,17 @@ from typing import Any
 
 from simulators.kinesis import model
 from simulators.kinesis.call import Call
-from simulators.kinesis.errors import invalid_argument, not_found
+from simulators.kinesis.commitment import DISABLED, ENABLED
+from simulators.kinesis.errors import invalid_argument
+from simulators.kinesis.protocol import EpochMs
 from simulators.kinesis.stream import RETENTION_HOURS
+from simulators.kinesis.transition import Encrypt
 
 RETENTION_HOURS_MAX = 8760
 """365 days. Source: API reference, IncreaseStreamRetentionPeriod."""
 
 TAGS_MAX = 50
 """Of one stream or consumer. Source: API reference, AddTagsToStream and TagResource."""
-
-ON_DEMAND_STREAMS_MAX = 50
-"""Source: developer guide, "Quotas and limits"."""
 
 _ALL_METRICS = "ALL"
 
@@ -55,24 +55,22 @@ def update_max_record_size(call: Call) -> None:
     call.active_stream().settings.record_bytes_max = call.request["MaxRecordSizeInKiB"] * 1024
 
 
-def update_stream_mode(call: Call) -> None:
-    """Confirm that the stream is provisioned, which is the only mode there is."""
-    call.active_stream()
-    mode = call.request["StreamModeDetails"]["StreamMode"]
-    if mode != "PROVISIONED" or "WarmThroughputMiBps" in call.request:
-        raise invalid_argument("This simulator has no on-demand streams; all its streams are PROVISIONED.")
-
-
 def start_stream_encryption(call: Call) -> None:
-    """Say from now on that the stream is encrypted."""
-    settings = call.active_stream().settings
-    settings.encryption_type, settings.encryption_key = call.request["EncryptionType"], call.request["KeyId"]
+    """Say that the stream is encrypted, once the change is made."""
+    stream, request = call.active_stream(), call.request
+    stream.settings.encrypted_ms = call.admitted_today(
+        stream.settings.encrypted_ms, call.account.settings.quotas.encryption_starts_per_day, "StartStreamEncryption"
+    )
+    call.begin(stream, Encrypt(type=request["EncryptionType"], key=request["KeyId"]))
 
 
 def stop_stream_encryption(call: Call) -> None:
-    """Say from now on that the stream is not encrypted."""
-    settings = call.active_stream().settings
-    settings.encryption_type, settings.encryption_key = "NONE", None
+    """Say that the stream is not encrypted, once the change is made."""
+    stream = call.active_stream()
+    stream.settings.decrypted_ms = call.admitted_today(
+        stream.settings.decrypted_ms, call.account.settings.quotas.encryption_stops_per_day, "StopStreamEncryption"
+    )
+    call.begin(stream, Encrypt(type="NONE", key=None))
 
 
 def enable_enhanced_monitoring(call: Call) -> dict[str, Any]:
@@ -103,12 +101,12 @@ def _monitor(call: Call, *, enable: bool) -> dict[str, Any]:
 
 def add_tags_to_stream(call: Call) -> None:
     """Add or change tags of a stream."""
-    _add_tags(call.stream().settings.tags, call.request["Tags"])
+    _add_tags(call.active_stream().settings.tags, call.request["Tags"])
 
 
 def remove_tags_from_stream(call: Call) -> None:
     """Remove tags of a stream."""
-    _remove_tags(call.stream().settings.tags, call.request["TagKeys"])
+    _remove_tags(call.active_stream().settings.tags, call.request["TagKeys"])
 
 
 def list_tags_for_stream(call: Call) -> dict[str, Any]:
@@ -135,14 +133,8 @@ def list_tags_for_resource(call: Call) -> dict[str, Any]:
 
 
 def _tags_of_resource(call: Call) -> dict[str, str]:
-    arn = call.request["ResourceARN"]
-    stream = call.account.find(None, arn, call.now_ms)
-    if "/consumer/" not in arn:
-        return stream.settings.tags
-    consumer = next((one for one in stream.consumers.values() if one.arn == arn), None)
-    if consumer is None:
-        raise not_found(f"Consumer {arn} under account {call.account.settings.account_id} not found.")
-    return consumer.tags
+    stream, consumer = call.resource()
+    return consumer.tags if consumer else stream.settings.tags
 
 
 def _add_tags(tags: dict[str, str], added: dict[str, str]) -> None:
@@ -161,11 +153,34 @@ def _listed(tags: dict[str, str]) -> list[dict[str, str]]:
 
 
 def describe_limits(call: Call) -> dict[str, Any]:
-    """How many shards the account has and may have."""
-    limit = call.account.settings.quotas.shards_per_account
+    """How many shards and on-demand streams the account has and may have."""
+    quotas, count_max = call.account.settings.quotas, model.constraint("ShardCountObject", "max")
     return {
-        "ShardLimit": model.constraint("ShardCountObject", "max") if limit is None else limit,
+        "ShardLimit": quotas.shards_per_account or count_max,
         "OpenShardCount": call.account.open_shard_count(call.now_ms),
-        "OnDemandStreamCount": 0,
-        "OnDemandStreamCountLimit": ON_DEMAND_STREAMS_MAX,
+        "OnDemandStreamCount": call.account.on_demand_stream_count(call.now_ms),
+        "OnDemandStreamCountLimit": quotas.on_demand_streams_per_account or count_max,
     }
+
+
+def describe_account_settings(call: Call) -> dict[str, Any]:
+    """Whether the account commits itself to a minimum of throughput."""
+    commitment, now_ms = call.account.commitment, call.now_ms
+    status = commitment.status(now_ms)
+    described: dict[str, Any] = {"Status": status}
+    if commitment.started_ms is not None:
+        described["StartedAt"] = EpochMs(commitment.started_ms)
+    if status == DISABLED and commitment.ended_ms is not None:
+        described["EndedAt"] = EpochMs(commitment.ended_ms)
+    if status != DISABLED and commitment.earliest_end_ms is not None:
+        described["EarliestAllowedEndAt"] = EpochMs(commitment.earliest_end_ms)
+    return {"MinimumThroughputBillingCommitment": described}
+
+
+def update_account_settings(call: Call) -> dict[str, Any]:
+    """Begin or end the commitment, the latter as soon as is allowed."""
+    if call.request["MinimumThroughputBillingCommitment"]["Status"] == ENABLED:
+        call.account.commitment.enable(call.now_ms)
+    else:
+        call.account.commitment.disable(call.now_ms)
+    return describe_account_settings(call)

@@ -3,14 +3,13 @@
 from typing import Any
 
 from simulators.kinesis import shard_list
+from simulators.kinesis.actions_on_demand import require_on_demand, require_warm_throughput, warm_throughput
 from simulators.kinesis.call import Call
 from simulators.kinesis.errors import in_use, invalid_argument, limit_exceeded
+from simulators.kinesis.on_demand import START_SHARDS
 from simulators.kinesis.page_token import PageToken
 from simulators.kinesis.protocol import EpochMs
-from simulators.kinesis.stream import Stream
-
-CREATING_MAX = 5
-"""Streams that may be in the making at once. Source: API reference, CreateStream."""
+from simulators.kinesis.stream import BY_PARTITION_KEY, PROVISIONED, Stream
 
 DESCRIBE_SHARDS_MAX = 100
 LIST_STREAMS_MAX = 100
@@ -19,28 +18,37 @@ LIST_SHARDS_MAX = 1000
 
 
 def create_stream(call: Call) -> None:
-    """Make a stream of shards of equal width."""
+    """Make a stream: of shards of equal width, or one that sees to its shards itself."""
     request, now_ms = call.request, call.now_ms
-    _refuse_what_is_not_simulated(request)
-    if "ShardCount" not in request:
-        raise invalid_argument("ShardCount must be provided for a stream in PROVISIONED mode.")
-    making = [one for one in call.account.streams(now_ms) if one.status(now_ms) == "CREATING"]
-    if len(making) >= CREATING_MAX:
-        raise limit_exceeded(f"Only {CREATING_MAX} streams can be in state CREATING at once.")
-    stream = call.account.create(request["StreamName"], request["ShardCount"], now_ms)
+    mode = request.get("StreamModeDetails", {}).get("StreamMode", PROVISIONED)
+    warm_mib_per_second = request.get("WarmThroughputMiBps")
+    distribution = request.get("RecordDistributionStrategy", BY_PARTITION_KEY)
+    shard_count = _shard_count(request, mode)
+    require_on_demand(mode, warm_mib_per_second, distribution)
+    if warm_mib_per_second is not None:
+        require_warm_throughput(call, warm_mib_per_second)
+    creating_max = call.account.settings.quotas.streams_in_creation
+    creating = call.account.count(now_ms, lambda stream: stream.status(now_ms) == "CREATING")
+    if creating_max is not None and creating >= creating_max:
+        raise limit_exceeded(f"Only {creating_max} streams can be in state CREATING at once.")
+    stream = call.account.create(
+        request["StreamName"], shard_count, now_ms, mode=mode, warm_shards=warm_mib_per_second or 0
+    )
     stream.settings.tags = request.get("Tags", {})
+    stream.settings.distribution = distribution
     if "MaxRecordSizeInKiB" in request:
         stream.settings.record_bytes_max = request["MaxRecordSizeInKiB"] * 1024
 
 
-def _refuse_what_is_not_simulated(request: dict[str, Any]) -> None:
-    mode = request.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED")
-    if mode != "PROVISIONED" or "WarmThroughputMiBps" in request:
-        raise invalid_argument(
-            "This simulator has no on-demand streams: leave StreamMode out or set it to PROVISIONED."
-        )
-    if request.get("RecordDistributionStrategy", "USER_PARTITION_KEY") != "USER_PARTITION_KEY":
-        raise invalid_argument("This simulator distributes records by partition key only: leave the strategy out.")
+def _shard_count(request: dict[str, Any], mode: str) -> int:
+    count: int | None = request.get("ShardCount")
+    if mode == PROVISIONED:
+        if count is None:
+            raise invalid_argument("ShardCount must be provided for a stream in PROVISIONED mode.")
+        return count
+    if count is not None:
+        raise invalid_argument("ShardCount must not be provided for a stream in ON_DEMAND mode.")
+    return START_SHARDS
 
 
 def delete_stream(call: Call) -> None:
@@ -78,7 +86,10 @@ def describe_stream_summary(call: Call) -> dict[str, Any]:
         "OpenShardCount": len(stream.open_shards),
         "ConsumerCount": len(stream.consumers),
         "MaxRecordSizeInKiB": stream.settings.record_bytes_max // 1024,
+        "RecordDistributionStrategy": stream.settings.distribution,
     }
+    if stream.on_demand and call.account.commitment.is_in_force(call.now_ms):
+        description["WarmThroughput"] = warm_throughput(stream)
     return {"StreamDescriptionSummary": description}
 
 
@@ -99,7 +110,7 @@ def _summary(stream: Stream, now_ms: int) -> dict[str, Any]:
         "StreamName": stream.name,
         "StreamARN": stream.arn,
         "StreamStatus": stream.status(now_ms),
-        "StreamModeDetails": {"StreamMode": "PROVISIONED"},
+        "StreamModeDetails": {"StreamMode": stream.settings.mode},
         "StreamCreationTimestamp": EpochMs(stream.created_ms),
     }
 
@@ -137,5 +148,8 @@ def list_shards(call: Call) -> dict[str, Any]:
     page = shards[: min(request.get("MaxResults", LIST_SHARDS_MAX), LIST_SHARDS_MAX)]
     answer: dict[str, Any] = {"Shards": [shard_list.described(shard) for shard in page]}
     if len(page) < len(shards):
-        answer["NextToken"] = PageToken(stream=stream.name, after=page[-1].id, filter=wanted, issued_ms=now_ms).text()
+        next_page = PageToken(
+            account_id=stream.account_id, stream=stream.name, after=page[-1].id, filter=wanted, issued_ms=now_ms
+        )
+        answer["NextToken"] = next_page.text()
     return answer

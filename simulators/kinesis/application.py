@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from simulators.kinesis import event_stream, fault_api, metrics, status_page
+from simulators.kinesis import event_stream, fault_api, metrics, status, status_page
 from simulators.kinesis.call_plan import UnansweredError
+from simulators.kinesis.caller import Caller, caller_of
 from simulators.kinesis.connection import close_connection
 from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.errors import ServiceError
@@ -82,7 +83,11 @@ class Application:
         try:
             body = await asyncio.wait_for(_read_body(headers, receive), BODY_WAIT_S)
             quiet = self._disturbances.is_quiet
-            answer = self._call(action, wire, body) if quiet else await self._disturbed_call(action, wire, body)
+            caller = caller_of(headers.get(b"authorization", b""))
+            if quiet:
+                answer = self._call(action, wire, body, caller)
+            else:
+                answer = await self._disturbed_call(action, wire, body, caller)
             status, outcome = 200, "Success"
         except UnansweredError as error:
             self._requests.count_request(action, _UNANSWERED)
@@ -97,18 +102,20 @@ class Application:
         else:
             await self._respond(send, status, (wire or JSON).content_type, answer)
 
-    def _call(self, action: str, wire: Protocol | None, body: bytes) -> bytes | Subscription:
+    def _call(self, action: str, wire: Protocol | None, body: bytes, caller: Caller) -> bytes | Subscription:
         if wire is None:
             raise _unknown_content_type()
         if action == SUBSCRIBE:
-            return self._service.subscribe(wire, body)
-        return self._service.answer(action, wire, body)
+            return self._service.subscribe(wire, body, caller)
+        return self._service.answer(action, wire, body, caller)
 
-    async def _disturbed_call(self, action: str, wire: Protocol | None, body: bytes) -> bytes | Subscription:
+    async def _disturbed_call(
+        self, action: str, wire: Protocol | None, body: bytes, caller: Caller
+    ) -> bytes | Subscription:
         """The same while there are latencies or faults. What is no call at all is refused at once."""
         if wire is None:
             raise _unknown_content_type()
-        return await self._disturbances.answer(self._service.call(action, wire, body))
+        return await self._disturbances.answer(self._service.call(action, wire, body, caller))
 
     async def _leave_unanswered(self, error: UnansweredError, scope: Scope, receive: Receive) -> None:
         """Close the connection, or say nothing until its client gives up."""
@@ -173,14 +180,19 @@ class Application:
         return metrics.CONTENT_TYPE, self._requests.exposition()
 
     def _status(self) -> tuple[str, bytes]:
-        page = status_page.render(self._service.account, self._sampler, self._service.now_ms())
+        page = status_page.render(self._service.accounts, self._sampler, self._service.now_ms())
         return "text/html; charset=utf-8", page.encode()
+
+    def _status_json(self) -> tuple[str, bytes]:
+        document = status.document(self._service.accounts, self._sampler, self._service.now_ms())
+        return "application/json", orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 _PAGES: dict[str, Callable[[Application], tuple[str, bytes]]] = {
     "/": Application._status,
     "/healthz": Application._healthz,
     "/metrics": Application._metrics,
+    "/status.json": Application._status_json,
 }
 
 

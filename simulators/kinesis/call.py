@@ -9,10 +9,14 @@ from botocore.model import OperationModel
 from simulators.kinesis import model
 from simulators.kinesis.account import Account
 from simulators.kinesis.call_plan import CallPlan
-from simulators.kinesis.errors import ServiceError, in_use, not_found
+from simulators.kinesis.consumer import Consumer
+from simulators.kinesis.errors import ServiceError, in_use, limit_exceeded, not_found
 from simulators.kinesis.protocol import Protocol
 from simulators.kinesis.shard import Shard
 from simulators.kinesis.stream import Stream
+from simulators.kinesis.transition import Change
+
+DAY_MS = 86_400_000
 
 
 @dataclass
@@ -63,6 +67,32 @@ class Call:
         if stream.status(self.now_ms) in ("CREATING", "DELETING"):
             raise not_found(f"Stream {stream.name} under account {self.account.settings.account_id} not found.")
         return stream
+
+    def resource(self) -> tuple[Stream, Consumer | None]:
+        """The stream that ResourceARN names, and the consumer of it if that is what it names."""
+        arn = self.request["ResourceARN"]
+        stream = self.account.find(None, arn, self.now_ms)
+        if "/consumer/" not in arn:
+            return stream, None
+        consumer = next((one for one in stream.consumers.values() if one.arn == arn), None)
+        if consumer is None:
+            raise not_found(f"Consumer {arn} under account {self.account.settings.account_id} not found.")
+        return stream, consumer
+
+    def begin(self, stream: Stream, change: Change) -> None:
+        """Begin a change, until the end of which the stream says that it is being updated."""
+        self.account.begin(stream, "UPDATING", self.now_ms, change)
+
+    def admitted_today(self, done_ms: list[int], limit: int | None, what: str) -> list[int]:
+        """When something was done in the last 24 hours, this time included; LimitExceededException if too often."""
+        lately = [time_ms for time_ms in done_ms if time_ms > self.now_ms - DAY_MS]
+        if limit is None:
+            return []
+        if len(lately) >= limit:
+            raise limit_exceeded(
+                f"{what} was called {limit} times for this stream in the last 24 hours, which is the limit."
+            )
+        return [*lately, self.now_ms]
 
     def knows_stream(self) -> bool:
         """Whether the payload, unchecked as it is, names a stream that exists."""

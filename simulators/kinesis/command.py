@@ -7,10 +7,19 @@ from typing import Any
 
 import click
 
+from simulators.kinesis import disturbance_settings
 from simulators.kinesis.errors import ListenError, SettingsError
 from simulators.kinesis.quota_file import load_quotas
 from simulators.kinesis.server import Door, leave, serve
-from simulators.kinesis.settings import DEFAULT_PORT, HOST, ServerSettings, TlsSettings, parse_names, parse_streams
+from simulators.kinesis.settings import (
+    DEFAULT_PORT,
+    HOST,
+    TRANSITION_MS,
+    ServerSettings,
+    TlsSettings,
+    parse_names,
+    parse_streams,
+)
 
 MIB = 1024 * 1024
 
@@ -59,6 +68,13 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--quotas", default="aws", show_default=True, help="aws, off, or a TOML file that changes some."
             ),
             click.option(
+                "--quota-scale",
+                type=click.FloatRange(0, 1000, min_open=True),
+                default=1.0,
+                show_default=True,
+                help="By how much every rate of a shard is multiplied.",
+            ),
+            click.option(
                 "--memory-mib",
                 type=click.IntRange(1),
                 default=1024,
@@ -68,10 +84,11 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--transition-ms",
                 type=click.IntRange(0),
-                default=0,
+                default=TRANSITION_MS,
                 show_default=True,
-                help="How long creating, changing and deleting streams takes.",
+                help="How long creating, changing and deleting streams and consumers takes.",
             ),
+            *disturbance_settings.OPTIONS,
         )
     ):
         command = option(command)
@@ -88,8 +105,10 @@ def settings(
     tls_names: str,
     streams: str,
     quotas: str,
+    quota_scale: float,
     memory_mib: int,
     transition_ms: int,
+    **disturbances: Any,
 ) -> ServerSettings:
     """Options as settings; SettingsError if they make no sense."""
     return ServerSettings(
@@ -98,9 +117,10 @@ def settings(
         port_file=port_file,
         tls=_tls(tls_port, tls_port_file, tls_folder, tls_names),
         streams=parse_streams(streams),
-        quotas=load_quotas(quotas),
+        quotas=load_quotas(quotas).scaled(quota_scale),
         memory_bytes_max=memory_mib * MIB,
         transition_ms=transition_ms,
+        disturbances=disturbance_settings.disturbance_settings(**disturbances),
     )
 
 

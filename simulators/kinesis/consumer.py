@@ -40,12 +40,18 @@ class Consumer:
     arn: str
     created_ms: int
     active_ms: int
+    gone_ms: int | None = None
+    """When it will be gone, once it is being removed."""
     is_gone: bool = False
+    policy: str | None = None
+    """The resource policy as it was put."""
     tags: dict[str, str] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
 
     def status(self, now_ms: int) -> str:
-        """CREATING until it can be used, ACTIVE afterwards."""
+        """CREATING until it can be used, DELETING from when it is being removed, ACTIVE in between."""
+        if self.gone_ms is not None:
+            return "DELETING"
         return "CREATING" if now_ms < self.active_ms else "ACTIVE"
 
     def lane(self, shard_id: str, quotas: ShardQuotas, now_ms: int) -> Lane:

@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 
-from simulators.kinesis.account import Account, AccountSettings
+from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.journal import Journal
 from simulators.kinesis.protocol import JSON
 from simulators.kinesis.service import Service
@@ -22,16 +23,18 @@ class DirectService:
 
     def __init__(self, settings: AccountSettings, now_ms: int = START_MS, durable: Path | None = None) -> None:
         self.now_ms = now_ms
-        self.account = Account(settings)
+        self.accounts = Accounts(settings)
         if durable:
-            Journal.open(durable, self.account, print)
-        self.service = Service(self.account, lambda: self.now_ms)
+            Journal.open(durable, self.accounts, print)
+        self.account = self.accounts.of(self.accounts.default, now_ms)
+        self.service = Service(self.accounts, lambda: self.now_ms)
+        self.caller = self.accounts.default
 
     def __call__(self, action: str, **request: Any) -> Any:
-        """The answer to one call; None if it is empty."""
-        body = self.service.answer(action, JSON, orjson.dumps(request))
+        """The answer to one call of `caller`; None if it is empty."""
+        body = self.service.answer(action, JSON, orjson.dumps(request), self.caller)
         return orjson.loads(body) if body else None
 
     def subscribe(self, **request: Any) -> Subscription:
         """What SubscribeToShard would push."""
-        return self.service.subscribe(JSON, orjson.dumps(request))
+        return self.service.subscribe(JSON, orjson.dumps(request), self.caller)

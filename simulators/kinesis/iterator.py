@@ -12,8 +12,8 @@ from simulators.kinesis.errors import ServiceError, invalid_argument
 
 LIFETIME_MS = 300_000
 
-_HEAD = struct.Struct(">QQQQI")
-_VERSION = 1
+_HEAD = struct.Struct(">QQQQQI")
+_VERSION = 2
 _DIGEST_BYTES = 8
 
 
@@ -21,6 +21,8 @@ _DIGEST_BYTES = 8
 class ShardIterator:
     """Where a reader goes on. `stream_created_ms` tells a stream from an earlier one with the same name."""
 
+    account_id: str
+    region: str
     stream: str
     stream_created_ms: int
     shard: int
@@ -28,31 +30,60 @@ class ShardIterator:
     issued_ms: int
 
     def token(self) -> str:
-        """The form that clients see: at most 251 characters, of which they can make nothing."""
-        head = _HEAD.pack(_VERSION, self.issued_ms, self.stream_created_ms, self.position, self.shard)
-        body = head + self.stream.encode()
+        """The form that clients see: at most 284 characters, of which they can make nothing."""
+        head = _HEAD.pack(
+            _VERSION, int(self.account_id), self.issued_ms, self.stream_created_ms, self.position, self.shard
+        )
+        body = head + f"{self.region}/{self.stream}".encode()
         return base64.b64encode(body + _digest(body)).decode()
 
     @classmethod
     def parse(cls, token: str, now_ms: int) -> Self:
         """The iterator behind a token; the service's errors if it is none of ours or too old."""
-        try:
-            raw = base64.b64decode(token, validate=True)
-        except (binascii.Error, ValueError):
-            raise invalid_argument("Invalid ShardIterator.") from None
-        body, digest = raw[:-_DIGEST_BYTES], raw[-_DIGEST_BYTES:]
-        if len(body) <= _HEAD.size or digest != _digest(body):
+        body = _body(token)
+        if body is None:
             raise invalid_argument("Invalid ShardIterator.")
-        _, issued_ms, stream_created_ms, position, shard = _HEAD.unpack_from(body)
+        _, account, issued_ms, stream_created_ms, position, shard = _HEAD.unpack_from(body)
         if now_ms - issued_ms > LIFETIME_MS:
             raise expired(issued_ms, now_ms)
+        region, _, stream = body[_HEAD.size :].decode().partition("/")
         return cls(
-            stream=body[_HEAD.size :].decode(),
+            account_id=_account_id(account),
+            region=region,
+            stream=stream,
             stream_created_ms=stream_created_ms,
             shard=shard,
             position=position,
             issued_ms=issued_ms,
         )
+
+    @staticmethod
+    def owner_id(token: object) -> str | None:
+        """Whose stream an iterator reads, old or not; None if it is none of ours."""
+        body = _body(token)
+        return _account_id(_HEAD.unpack_from(body)[1]) if body else None
+
+    @staticmethod
+    def stream_name(token: object) -> str | None:
+        """Which stream an iterator reads, old or not; None if it is none of ours."""
+        body = _body(token)
+        return body[_HEAD.size :].decode().partition("/")[2] if body else None
+
+
+def _account_id(number: int) -> str:
+    return f"{number:012d}"
+
+
+def _body(token: object) -> bytes | None:
+    """What is in a token, if it is one of ours."""
+    if not isinstance(token, str):
+        return None
+    try:
+        raw = base64.b64decode(token, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    body, digest = raw[:-_DIGEST_BYTES], raw[-_DIGEST_BYTES:]
+    return body if len(body) > _HEAD.size and digest == _digest(body) else None
 
 
 def _digest(body: bytes) -> bytes:

@@ -16,12 +16,13 @@ from typing import Self
 
 from simulators.kinesis import journal_folder, journal_records
 from simulators.kinesis.account import Account
+from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.journal_file import Write, block_parts
 from simulators.kinesis.journal_folder import JournalFolder
 from simulators.kinesis.journal_records import StoredRecords
 from simulators.kinesis.journal_replay import RECORDS, STATE, Replay, State
-from simulators.kinesis.journal_state import Document, account_document, positions, resume_account
+from simulators.kinesis.journal_state import Document, Positions, account_document, positions, resume_account
 from simulators.kinesis.shard import Shard, shard_id
 from simulators.kinesis.stream import Stream
 
@@ -41,13 +42,13 @@ _NUMBER, _, _END, _ = range(4)
 
 
 class Journal:
-    """The journal of one account, in one folder that nobody else uses meanwhile."""
+    """The journal of all accounts, in one folder that nobody else uses meanwhile."""
 
-    def __init__(self, folder: JournalFolder, account: Account, *, last_ms: int = 0) -> None:
+    def __init__(self, folder: JournalFolder, accounts: Accounts, *, last_ms: int = 0) -> None:
         self.last_ms = last_ms
         """When the last block was written, by the service's clock; 0 if there was none."""
         self._folder = folder
-        self._account = account
+        self._accounts = accounts
         self._ends: dict[int, dict[ShardKey, int]] = {}
         self._written: list[Document] | None = None
         self._revision: object = None
@@ -55,23 +56,30 @@ class Journal:
         self._looked_ms = 0
 
     @classmethod
-    def open(cls, path: Path, account: Account, tell: Tell, *, sync: bool = False, write: Write = os.writev) -> Self:
-        """Take up what the folder holds into an account, which must be empty, and keep there what happens to it.
+    def open(cls, path: Path, accounts: Accounts, tell: Tell, *, sync: bool = False, write: Write = os.writev) -> Self:
+        """Take up the accounts that the folder holds, when none is in use, and keep what happens to all of them.
 
         `tell` gets to know how far a long reading is. JournalError if the folder cannot be used.
         """
         # Not os.fdatasync, which macOS lacks.
         folder = JournalFolder(path, sync=os.fsync if sync else None, write=write)
         try:
-            replay = _replayed(folder, account.settings.memory_bytes_max, tell)
+            replay = _replayed(folder, accounts.memory.bytes_max, tell)
             for document in replay.accounts:
+                account = accounts.put_back(document["account_id"], document["region"])
                 resume_account(account, document, replay.shards)
         except BaseException:
             folder.close()
             raise
-        account.journal = journal = cls(folder, account, last_ms=replay.last_ms)
+        journal = cls(folder, accounts, last_ms=replay.last_ms)
         journal._ends = replay.ends
+        for account in accounts.all():
+            journal._take_in(account)
+        accounts.on_new = journal._take_in
         return journal
+
+    def _take_in(self, account: Account) -> None:
+        account.journal = self
 
     def store(
         self, stream: Stream, shards: Sequence[int], keys: Sequence[bytes], data: Sequence[bytes], now_ms: int
@@ -100,7 +108,7 @@ class Journal:
         That shards or streams came or went is seen at once; any other change is if told to `look_closely`. `pending`
         says how many records of each shard are not written yet.
         """
-        revision = self._account.revision
+        revision = [account.revision for account in self._accounts.all()]
         if not (look_closely or self._is_behind or revision != self._revision):
             return
         self._looked_ms = now_ms
@@ -120,15 +128,20 @@ class Journal:
 
     def close(self) -> None:
         """Write nothing any more, and let others have the folder."""
-        self._account.journal = None
+        self._accounts.on_new = None
+        for account in self._accounts.all():
+            account.journal = None
         self._folder.close()
 
     def _state(self, pending: Mapping[ShardKey, int]) -> State:
-        found = positions(self._account)
+        accounts = self._accounts.all()
+        found: Positions = {}
+        for account in accounts:
+            found |= positions(account)
         for key, shards in found.items():
             for shard in shards:
                 shard[_END] -= pending.get((key, shard[_NUMBER]), 0)
-        return State([account_document(self._account)], found)
+        return State([account_document(account) for account in accounts], found)
 
     def _append(self, kind: int, now_ms: int, payload: Sequence[bytes], pending: Mapping[ShardKey, int]) -> None:
         parts = block_parts(kind, now_ms, payload)
@@ -148,7 +161,8 @@ class Journal:
         What is kept for long may share its files with much that is not. Beyond a bound the records of the oldest file
         are forgotten early, as they are where memory is full, and counted as those are.
         """
-        shards = {(stream.key, shard.number): shard for stream in self._account.kept_streams for shard in stream.shards}
+        streams = (stream for account in self._accounts.all() for stream in account.kept_streams)
+        shards = {(stream.key, shard.number): shard for stream in streams for shard in stream.shards}
         for following in self._folder.numbers[1:]:
             ends = self._ends[following]
             left = ((shards[key], end) for key, end in ends.items() if key in shards and shards[key].log.first < end)
@@ -163,7 +177,7 @@ class Journal:
     def disk_bytes_max(self) -> int:
         """What the files may take together, but for the one that is written to."""
         # On disk a record takes less than in memory, so the bound is reached only by files that hold little else.
-        return 2 * self._account.settings.memory_bytes_max + 2 * journal_folder.FILE_BYTES_MAX
+        return 2 * self._accounts.memory.bytes_max + 2 * journal_folder.FILE_BYTES_MAX
 
 
 def _replayed(folder: JournalFolder, memory_bytes_max: int, tell: Tell) -> Replay:

@@ -11,16 +11,21 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from simulators.kinesis.account import Account
+from simulators.kinesis.commitment import Commitment
 from simulators.kinesis.consumer import Consumer
 from simulators.kinesis.hashing import HashRange
+from simulators.kinesis.on_demand import OnDemand
 from simulators.kinesis.record_log import RecordLog
 from simulators.kinesis.shard import Shard, shard_id
-from simulators.kinesis.stream import Stream, StreamSettings, Transition
+from simulators.kinesis.stream import Stream, StreamSettings
+from simulators.kinesis.transition import Transition
 
 Document = dict[str, Any]
 
 _SETTINGS = TypeAdapter(StreamSettings)
 _TRANSITION = TypeAdapter(Transition | None)
+_ON_DEMAND = TypeAdapter(OnDemand | None)
+_COMMITMENT = TypeAdapter(Commitment)
 
 
 @dataclass(slots=True)
@@ -40,6 +45,7 @@ def account_document(account: Account) -> Document:
     return {
         "account_id": account.settings.account_id,
         "region": account.settings.region,
+        "commitment": _COMMITMENT.dump_python(account.commitment, mode="json"),
         "streams": [_stream_document(stream) for stream in account.kept_streams],
     }
 
@@ -54,6 +60,7 @@ def positions(account: Account) -> Positions:
 
 def resume_account(account: Account, document: Document, records: Mapping[tuple[str, int], ShardRecords]) -> None:
     """Put what `account_document` gave into an empty account, with the records by the streams' keys and shards."""
+    account.commitment = _COMMITMENT.validate_python(document["commitment"])
     for one in document["streams"]:
         account.put_back(_stream(account, one, records))
 
@@ -65,7 +72,7 @@ def _stream_document(stream: Stream) -> Document:
         "created_ms": stream.created_ms,
         "settings": _SETTINGS.dump_python(stream.settings, mode="json"),
         "transition": _TRANSITION.dump_python(stream.transition, mode="json"),
-        "scaled_ms": list(stream.scaled_ms),
+        "on_demand": _ON_DEMAND.dump_python(stream.on_demand, mode="json"),
         "consumers": [_consumer_document(one) for one in stream.consumers.values()],
         "shards_made": stream.shards_made,
         "shards": [_shard_document(shard) for shard in stream.shards],
@@ -92,15 +99,24 @@ def _consumer_document(consumer: Consumer) -> Document:
         "arn": consumer.arn,
         "created_ms": consumer.created_ms,
         "active_ms": consumer.active_ms,
+        "gone_ms": consumer.gone_ms,
+        "policy": consumer.policy,
         "tags": dict(consumer.tags),
     }
 
 
 def _stream(account: Account, document: Document, records: Mapping[tuple[str, int], ShardRecords]) -> Stream:
-    stream = Stream(document["name"], document["arn"], 1, account.settings.quotas, document["created_ms"])
+    stream = Stream(
+        document["name"],
+        document["arn"],
+        1,
+        account.settings.quotas,
+        document["created_ms"],
+        propagation=account.settings.propagation,
+    )
     stream.settings = _SETTINGS.validate_python(document["settings"])
     stream.transition = _TRANSITION.validate_python(document["transition"])
-    stream.scaled_ms = document["scaled_ms"]
+    stream.on_demand = _ON_DEMAND.validate_python(document["on_demand"])
     stream.consumers = {one["name"]: Consumer(**one) for one in document["consumers"]}
     shards = [_shard(stream, one, records) for one in document["shards"]]
     stream.resume(shards, document["shards_made"])
@@ -116,6 +132,7 @@ def _shard(stream: Stream, document: Document, records: Mapping[tuple[str, int],
         document["opened_ms"],
         created_s=document["created_s"],
         parents=tuple(document["parents"]),
+        propagation=stream.propagation,
     )
     shard.children = tuple(document["children"])
     shard.closed_ms = document["closed_ms"]

@@ -1,4 +1,4 @@
-"""The service's CloudWatch metrics for Prometheus, by stream and shard.
+"""The service's CloudWatch metrics for Prometheus, by account, region, stream and shard.
 
 Nothing is counted here: the shards count, and what they counted is read when somebody asks. Names are those of
 CloudWatch in Prometheus' conventions: IncomingBytes is `floodmark_kinesis_incoming_bytes_total`.
@@ -13,7 +13,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from simulators.kinesis.account import Account
+from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.consumer import Lane
 from simulators.kinesis.shard import Shard
 
@@ -79,11 +79,14 @@ _GAUGES: dict[str, tuple[str, _Read]] = {
 }
 
 
+_SHARD_LABELS = ("account", "region", "stream", "shard")
+
+
 class ServiceMetrics(Collector):
     """What `/metrics` shows. Requests are counted by action and outcome, which both are bounded sets."""
 
-    def __init__(self, account: Account, now_ms: Callable[[], int]) -> None:
-        self._account = account
+    def __init__(self, accounts: Accounts, now_ms: Callable[[], int]) -> None:
+        self._accounts = accounts
         self._now_ms = now_ms
         self._requests: Counter[tuple[str, str]] = Counter()
         self.registry = CollectorRegistry()
@@ -99,21 +102,23 @@ class ServiceMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """One family after another, for the registry."""
+        now_ms = self._now_ms()
+        streams = [stream for account in self._accounts.all() for stream in account.streams(now_ms)]
         shards = [
-            ((stream.name, shard.id), shard)
-            for stream in self._account.streams(self._now_ms())
+            ((stream.account_id, stream.region, stream.name, shard.id), shard)
+            for stream in streams
             for shard in stream.shards
         ]
-        yield from _families(CounterMetricFamily, _COUNTERS, ("stream", "shard"), shards)
-        yield from _families(GaugeMetricFamily, _GAUGES, ("stream", "shard"), shards)
+        yield from _families(CounterMetricFamily, _COUNTERS, _SHARD_LABELS, shards)
+        yield from _families(GaugeMetricFamily, _GAUGES, _SHARD_LABELS, shards)
         lanes = [
-            ((stream.name, shard, consumer.name), lane)
-            for stream in self._account.streams(self._now_ms())
+            ((stream.account_id, stream.region, stream.name, shard, consumer.name), lane)
+            for stream in streams
             for consumer in stream.consumers.values()
             for shard, lane in consumer.lanes.items()
         ]
-        yield from _families(CounterMetricFamily, _LANE_COUNTERS, ("stream", "shard", "consumer"), lanes)
-        yield from _families(GaugeMetricFamily, _LANE_GAUGES, ("stream", "shard", "consumer"), lanes)
+        yield from _families(CounterMetricFamily, _LANE_COUNTERS, (*_SHARD_LABELS, "consumer"), lanes)
+        yield from _families(GaugeMetricFamily, _LANE_GAUGES, (*_SHARD_LABELS, "consumer"), lanes)
         requests = CounterMetricFamily(
             PREFIX + "requests", "Requests answered, by action and outcome", labels=("action", "outcome")
         )

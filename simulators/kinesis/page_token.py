@@ -19,20 +19,48 @@ class PageToken:
     stream: str
     after: str
     issued_ms: int
+    account_id: str = ""
     filter: dict[str, Any] | None = None
 
     def text(self) -> str:
         """The form that clients see."""
-        return base64.b64encode(orjson.dumps([self.stream, self.after, self.issued_ms, self.filter])).decode()
+        values = [self.stream, self.after, self.issued_ms, self.account_id, self.filter]
+        return base64.b64encode(orjson.dumps(values)).decode()
 
     @classmethod
     def parse(cls, text: str, now_ms: int) -> Self:
         """The token behind its text; InvalidArgumentException or ExpiredNextTokenException otherwise."""
-        try:
-            stream, after, issued_ms, wanted = orjson.loads(base64.b64decode(text, validate=True))
-            token = cls(stream=stream, after=after, issued_ms=issued_ms, filter=wanted)
-        except (binascii.Error, ValueError, TypeError):
-            raise invalid_argument("NextToken is invalid.") from None
+        token = cls._read(text)
+        if token is None:
+            raise invalid_argument("NextToken is invalid.")
         if now_ms - token.issued_ms > LIFETIME_MS:
             raise ServiceError("ExpiredNextTokenException", "The pagination token passed to the operation is expired.")
         return token
+
+    @classmethod
+    def owner_id(cls, text: object) -> str | None:
+        """Whose stream is listed; None if that cannot be read."""
+        token = cls._read(text)
+        return token.account_id or None if token else None
+
+    @classmethod
+    def stream_name(cls, text: object) -> str | None:
+        """Which stream is listed; None if that cannot be read."""
+        token = cls._read(text)
+        return token.stream if token else None
+
+    @classmethod
+    def _read(cls, text: object) -> Self | None:
+        if not isinstance(text, str):
+            return None
+        try:
+            stream, after, issued_ms, account_id, wanted = orjson.loads(base64.b64decode(text, validate=True))
+        except (binascii.Error, ValueError, TypeError):
+            return None
+        texts, is_filter = (
+            (stream, after, account_id),
+            wanted is None or (isinstance(wanted, dict) and "Type" in wanted),
+        )
+        if not (all(isinstance(one, str) for one in texts) and type(issued_ms) is int and is_filter):
+            return None
+        return cls(stream=stream, after=after, issued_ms=issued_ms, account_id=account_id, filter=wanted)

@@ -57,11 +57,45 @@ class Quotas(BaseModel):
         default_factory=dict, description="of the control plane, for the whole account or stream, by action"
     )
     consumers_per_stream: int | None = Field(default=20, gt=0, description="API reference, RegisterStreamConsumer")
+    consumers_per_advantage_stream: int | None = Field(
+        default=50,
+        gt=0,
+        description="of an on-demand stream in an account with a minimum throughput billing commitment. As above",
+    )
+    consumers_in_creation: int | None = Field(
+        default=5, gt=0, description="of one stream, at once. API reference, RegisterStreamConsumer"
+    )
+    streams_in_creation: int | None = Field(
+        default=5, gt=0, description="of the account, at once. API reference, CreateStream"
+    )
     shards_per_account: int | None = Field(
-        default=20_000, gt=0, description='developer guide, "Quotas and limits", the three largest regions'
+        default=20_000,
+        gt=0,
+        description='of provisioned streams. Developer guide, "Quotas and limits", the three largest regions',
     )
     shard_count_updates_per_day: int | None = Field(
         default=10, gt=0, description="of one stream, in any 24 hours. API reference, UpdateShardCount"
+    )
+    stream_mode_updates_per_day: int | None = Field(
+        default=2, gt=0, description='of one stream, in any 24 hours. Developer guide, "Switch between modes"'
+    )
+    encryption_starts_per_day: int | None = Field(
+        default=25, gt=0, description='of one stream, in any 24 hours. Developer guide, "Quotas and limits"'
+    )
+    encryption_stops_per_day: int | None = Field(default=25, gt=0, description="as above")
+    on_demand_streams_per_account: int | None = Field(
+        default=50, gt=0, description='Developer guide, "Quotas and limits"'
+    )
+    on_demand_mib_per_second: int | None = Field(
+        default=10_240,
+        gt=0,
+        description="to which an on-demand stream grows. Developer guide, as above, the three largest regions",
+    )
+    on_demand_scaling_minutes: int = Field(
+        default=15,
+        gt=0,
+        description="after which a new peak counts, and a hot shard is split. "
+        'Developer guide, "On-demand Standard mode features and use cases"',
     )
     override: tuple[Override, ...] = ()
 
@@ -74,6 +108,19 @@ class Quotas(BaseModel):
                     changed |= one.quotas
         return self.shard.model_copy(update=changed) if changed else self.shard
 
+    def scaled(self, factor: float) -> "Quotas":
+        """With every rate of shards times `factor`, those of single streams and shards included, but never below 1."""
+        shard = {name: rate and _scaled(rate, factor) for name, rate in self.shard.model_dump().items()}
+        override = tuple(
+            one.model_copy(update={"quotas": {name: _scaled(rate, factor) for name, rate in one.quotas.items()}})
+            for one in self.override
+        )
+        return self.model_copy(update={"shard": ShardQuotas(**shard), "override": override})
+
+
+def _scaled(rate: int, factor: float) -> int:
+    return max(1, round(rate * factor))
+
 
 AWS = Quotas(
     calls_per_second={
@@ -83,10 +130,13 @@ AWS = Quotas(
         "DecreaseStreamRetentionPeriod": 5,
         "DeleteStream": 5,
         "DeregisterStreamConsumer": 5,
+        "DescribeAccountSettings": 5,
+        "DescribeLimits": 1,
         "DescribeStream": 10,
         "DescribeStreamConsumer": 20,
         "DescribeStreamSummary": 20,
-        "DescribeLimits": 1,
+        "DisableEnhancedMonitoring": 5,
+        "EnableEnhancedMonitoring": 5,
         "IncreaseStreamRetentionPeriod": 5,
         "ListShards": 1000,
         "ListStreamConsumers": 5,
@@ -96,7 +146,9 @@ AWS = Quotas(
         "RegisterStreamConsumer": 5,
         "RemoveTagsFromStream": 5,
         "SplitShard": 5,
+        "UpdateAccountSettings": 5,
         "UpdateShardCount": 10,
+        "UpdateStreamWarmThroughput": 5,
     }
 )
 """The service's own quotas."""
@@ -104,7 +156,15 @@ AWS = Quotas(
 OFF = Quotas(
     shard=ShardQuotas(**dict.fromkeys(ShardQuotas.model_fields)),
     consumers_per_stream=None,
+    consumers_per_advantage_stream=None,
+    consumers_in_creation=None,
+    streams_in_creation=None,
     shards_per_account=None,
     shard_count_updates_per_day=None,
+    stream_mode_updates_per_day=None,
+    encryption_starts_per_day=None,
+    encryption_stops_per_day=None,
+    on_demand_streams_per_account=None,
+    on_demand_mib_per_second=None,
 )
 """No quotas at all. What a single request may hold is part of the API and stays."""

@@ -3,11 +3,13 @@
 from collections import deque
 from dataclasses import dataclass
 
-from simulators.kinesis.account import Account
+from simulators.kinesis.accounts import Accounts
+from simulators.kinesis.shard import Shard
+from simulators.kinesis.stream import Stream
 
 WINDOW_S = 10
 
-_Key = tuple[str, int, str]
+_Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,16 @@ class RateSampler:
     def __init__(self) -> None:
         self._samples: deque[tuple[int, dict[_Key, tuple[int, int, int, int]]]] = deque(maxlen=WINDOW_S + 1)
 
-    def sample(self, account: Account, now_ms: int) -> None:
+    def sample(self, accounts: Accounts, now_ms: int) -> None:
         """Take the counters as they are now."""
-        self._samples.append((now_ms, _counters(account, now_ms)))
+        self._samples.append((now_ms, _counters(accounts, now_ms)))
 
-    def rates(self, stream: str, stream_created_ms: int, shard: str) -> Rates:
+    def rates(self, stream: Stream, shard: Shard) -> Rates:
         """The rates of one shard between the oldest and the newest sample."""
         if len(self._samples) < 2:
             return Rates()
         (from_ms, before), (to_ms, after) = self._samples[0], self._samples[-1]
-        key = (stream, stream_created_ms, shard)
+        key = (stream.key, shard.id)
         last = after.get(key)
         if last is None or to_ms <= from_ms:
             return Rates()
@@ -44,14 +46,15 @@ class RateSampler:
         return Rates(*((new - old) / seconds for new, old in zip(last, first, strict=True)))
 
 
-def _counters(account: Account, now_ms: int) -> dict[_Key, tuple[int, int, int, int]]:
+def _counters(accounts: Accounts, now_ms: int) -> dict[_Key, tuple[int, int, int, int]]:
     return {
-        (stream.name, stream.created_ms, shard.id): (
+        (stream.key, shard.id): (
             shard.counters.incoming_bytes,
             shard.counters.incoming_records,
             shard.counters.outgoing_bytes,
             shard.counters.outgoing_records,
         )
+        for account in accounts.all()
         for stream in account.streams(now_ms)
         for shard in stream.shards
     }

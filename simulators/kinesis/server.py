@@ -14,11 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from simulators.kinesis.account import Account, AccountSettings
+from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.application import Application
 from simulators.kinesis.certificate import Certificate, ensure_certificate
+from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.errors import ListenError, ServiceError, SettingsError
 from simulators.kinesis.fan_out import FanOut
+from simulators.kinesis.faults import Faults
 from simulators.kinesis.listener import (
     CONNECTIONS_MAX,
     FILES_RESERVED,
@@ -94,27 +97,32 @@ def _open_doors(settings: ServerSettings, sockets: ExitStack) -> list[Door]:
 
 
 async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Announce) -> None:
-    account = _account(settings)
-    requests, sampler, fan_out = ServiceMetrics(account, now_ms), RateSampler(), FanOut(now_ms)
-    application = Application(Service(account, now_ms), requests, sampler, fan_out)
+    accounts = _accounts(settings)
+    faults = Faults(settings.disturbances.seed)
+    service = Service(accounts, now_ms, faults)
+    disturbances = Disturbances(service, settings.disturbances.latency, settings.disturbances.seed)
+    requests, sampler, fan_out = ServiceMetrics(accounts, now_ms), RateSampler(), FanOut(now_ms, faults)
+    application = Application(service, requests, sampler, fan_out, disturbances)
     connections_max = _connections_max(len(doors))
     servers = [HttpServer(application, door.listener, door.certificate, connections_max) for door in doors]
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     serving = [asyncio.create_task(server.serve()) for server in servers]
-    housekeeping = asyncio.create_task(_keep_house(account, sampler))
+    housekeeping = asyncio.create_task(_keep_house(accounts, sampler, faults))
     try:
         for door in doors:
             await until_healthy(door.address, door.certificate)
         for door in doors:
             if door.port_file:
                 write_port(door.port_file, door.address.port)
+        faults.add_all(settings.disturbances.faults, now_ms())
         announce(doors)
         await _first(serving, stopping)
     finally:
         housekeeping.cancel()
         fan_out.stop()
+        disturbances.stop()
         for server in servers:
             server.stop()
         await asyncio.wait(serving, timeout=STOP_WAIT_S)
@@ -136,27 +144,27 @@ def _connections_max(doors: int) -> int:
     return min(CONNECTIONS_MAX, max(1, (files - FILES_RESERVED) // doors))
 
 
-def _account(settings: ServerSettings) -> Account:
-    account = Account(
+def _accounts(settings: ServerSettings) -> Accounts:
+    accounts = Accounts(
         AccountSettings(
             quotas=settings.quotas,
             memory_bytes_max=settings.memory_bytes_max,
             transition_ms=settings.transition_ms,
-        )
+        ),
+        settings.streams,
     )
-    for spec in settings.streams:
-        # A stream that is asked for at the start is there at the start.
-        try:
-            account.create(spec.name, spec.shards, now_ms() - settings.transition_ms)
-        except ServiceError as error:
-            raise SettingsError(f"the stream {spec.name} cannot be made: {error.message}") from None
-    return account
+    try:
+        accounts.of(accounts.default, now_ms())
+    except ServiceError as error:
+        raise SettingsError(f"the streams cannot be made: {error.message}") from None
+    return accounts
 
 
-async def _keep_house(account: Account, sampler: RateSampler) -> None:
+async def _keep_house(accounts: Accounts, sampler: RateSampler, faults: Faults) -> None:
     while True:
-        account.apply_retention(now_ms())
-        sampler.sample(account, now_ms())
+        faults.refresh(now_ms())
+        accounts.keep_house(now_ms())
+        sampler.sample(accounts, now_ms())
         await asyncio.sleep(HOUSEKEEPING_S)
 
 

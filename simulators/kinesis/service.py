@@ -5,16 +5,20 @@ from typing import Any
 
 from simulators.kinesis import (
     actions_consumers,
+    actions_on_demand,
+    actions_policies,
     actions_records,
     actions_reshard,
     actions_settings,
     actions_streams,
     model,
 )
-from simulators.kinesis.account import Account
+from simulators.kinesis.access import account_of_call
+from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.call import Call
 from simulators.kinesis.call_plan import CallPlan
 from simulators.kinesis.call_target import target_of
+from simulators.kinesis.caller import Caller
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.faults import Faults
 from simulators.kinesis.faulty_call import run_with_faults
@@ -28,8 +32,10 @@ ACTIONS: dict[str, Action] = {
     "AddTagsToStream": actions_settings.add_tags_to_stream,
     "CreateStream": actions_streams.create_stream,
     "DecreaseStreamRetentionPeriod": actions_settings.decrease_stream_retention_period,
+    "DeleteResourcePolicy": actions_policies.delete_resource_policy,
     "DeleteStream": actions_streams.delete_stream,
     "DeregisterStreamConsumer": actions_consumers.deregister_stream_consumer,
+    "DescribeAccountSettings": actions_settings.describe_account_settings,
     "DescribeLimits": actions_settings.describe_limits,
     "DescribeStream": actions_streams.describe_stream,
     "DescribeStreamConsumer": actions_consumers.describe_stream_consumer,
@@ -37,6 +43,7 @@ ACTIONS: dict[str, Action] = {
     "DisableEnhancedMonitoring": actions_settings.disable_enhanced_monitoring,
     "EnableEnhancedMonitoring": actions_settings.enable_enhanced_monitoring,
     "GetRecords": actions_records.get_records,
+    "GetResourcePolicy": actions_policies.get_resource_policy,
     "GetShardIterator": actions_records.get_shard_iterator,
     "IncreaseStreamRetentionPeriod": actions_settings.increase_stream_retention_period,
     "ListShards": actions_streams.list_shards,
@@ -47,6 +54,7 @@ ACTIONS: dict[str, Action] = {
     "MergeShards": actions_reshard.merge_shards,
     "PutRecord": actions_records.put_record,
     "PutRecords": actions_records.put_records,
+    "PutResourcePolicy": actions_policies.put_resource_policy,
     "RegisterStreamConsumer": actions_consumers.register_stream_consumer,
     "RemoveTagsFromStream": actions_settings.remove_tags_from_stream,
     "SplitShard": actions_reshard.split_shard,
@@ -54,9 +62,12 @@ ACTIONS: dict[str, Action] = {
     "StopStreamEncryption": actions_settings.stop_stream_encryption,
     "TagResource": actions_settings.tag_resource,
     "UntagResource": actions_settings.untag_resource,
+    "UpdateAccountSettings": actions_settings.update_account_settings,
     "UpdateMaxRecordSize": actions_settings.update_max_record_size,
     "UpdateShardCount": actions_reshard.update_shard_count,
-    "UpdateStreamMode": actions_settings.update_stream_mode,
+    "UpdateStreamMode": actions_on_demand.update_stream_mode,
+    "UpdateStreamRecordDistributionStrategy": actions_on_demand.update_stream_record_distribution_strategy,
+    "UpdateStreamWarmThroughput": actions_on_demand.update_stream_warm_throughput,
 }
 
 SUBSCRIBE = "SubscribeToShard"
@@ -76,22 +87,22 @@ WITHOUT_SETTINGS = frozenset(
 class Service:
     """Answers calls at the moment that `now_ms` says (milliseconds since the epoch)."""
 
-    def __init__(self, account: Account, now_ms: Callable[[], int], faults: Faults | None = None) -> None:
-        self.account = account
+    def __init__(self, accounts: Accounts, now_ms: Callable[[], int], faults: Faults | None = None) -> None:
+        self.accounts = accounts
         self.now_ms = now_ms
         self.faults = faults or Faults()
 
-    def answer(self, action: str, protocol: Protocol, body: bytes) -> bytes:
+    def answer(self, action: str, protocol: Protocol, body: bytes, caller: Caller | None = None) -> bytes:
         """The body of a successful answer; ServiceError for any other, UnansweredError if there is to be none."""
-        call = self.call(action, protocol, body)
+        call = self.call(action, protocol, body, caller)
         if self.faults.is_quiet:
             return self._answer(call)
         self.plan(call)
         return run_with_faults(call, self.faults, self._answer)
 
-    def subscribe(self, protocol: Protocol, body: bytes) -> Subscription:
+    def subscribe(self, protocol: Protocol, body: bytes, caller: Caller | None = None) -> Subscription:
         """What SubscribeToShard is to push; ServiceError or UnansweredError if it is to push nothing."""
-        call = self.call(SUBSCRIBE, protocol, body)
+        call = self.call(SUBSCRIBE, protocol, body, caller)
         if self.faults.is_quiet:
             return self._subscribe(call)
         self.plan(call)
@@ -109,12 +120,12 @@ class Service:
         return run_with_faults(call, self.faults, self._answer)
 
     def _answer(self, call: Call) -> bytes:
-        action = call.operation.name
-        journal = self.account.journal
+        action, account = call.operation.name, call.account
+        journal = account.journal
         if journal:
             journal.settle(call.now_ms)
         if action not in LIMITED_BY_STREAM:
-            self.account.admit_call(action, call.now_ms)
+            account.admit_call(action, call.now_ms)
         answer = ACTIONS[action](call)
         if journal:
             journal.settle(call.now_ms, look_closely=action not in WITHOUT_SETTINGS)
@@ -124,15 +135,20 @@ class Service:
 
     def _subscribe(self, call: Call) -> Subscription:
         subscription = actions_consumers.subscribe_to_shard(call)
-        if self.account.journal:
-            self.account.journal.settle(self.now_ms())
+        if call.account.journal:
+            call.account.journal.settle(self.now_ms())
         return subscription
 
-    def call(self, action: str, protocol: Protocol, body: bytes) -> Call:
-        """A request that can be worked on; ServiceError if there is no such action or the body cannot be read."""
+    def call(self, action: str, protocol: Protocol, body: bytes, caller: Caller | None = None) -> Call:
+        """A request that can be worked on, of the default account unless `caller` is given.
+
+        ServiceError if there is no such action, the body cannot be read, or the caller may not do this.
+        """
         operation = model.operation(action)
         if operation is None:
             raise ServiceError("UnknownOperationException", f"Kinesis has no action {action}.")
         if action not in ACTIONS and action != SUBSCRIBE:
             raise ServiceError("UnknownOperationException", f"This simulator does not serve {action}.")
-        return Call(self.account, operation, protocol, protocol.decode(body), self.now_ms())
+        payload, now_ms = protocol.decode(body), self.now_ms()
+        account = account_of_call(self.accounts, caller or self.accounts.default, action, payload, now_ms)
+        return Call(account, operation, protocol, payload, now_ms)

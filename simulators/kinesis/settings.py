@@ -5,20 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulators.kinesis import model
-from simulators.kinesis.account import MEMORY_BYTES_MAX
+from simulators.kinesis.accounts import StreamSpec
+from simulators.kinesis.disturbance_settings import UNDISTURBED, DisturbanceSettings
 from simulators.kinesis.errors import SettingsError
+from simulators.kinesis.memory import MEMORY_BYTES_MAX
 from simulators.kinesis.quota import AWS, Quotas
+
+TRANSITION_MS = 500
+"""What creating, changing and deleting streams takes unless told otherwise. The service takes half a minute and more;
+this is long enough to find out a program that does not wait, and short enough to wait for in every test."""
 
 DEFAULT_PORT = 4567
 HOST = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamSpec:
-    """A stream that is there from the start."""
-
-    name: str
-    shards: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +40,8 @@ class ServerSettings:
     streams: tuple[StreamSpec, ...] = ()
     quotas: Quotas = AWS
     memory_bytes_max: int = MEMORY_BYTES_MAX
-    transition_ms: int = 0
+    transition_ms: int = TRANSITION_MS
+    disturbances: DisturbanceSettings = UNDISTURBED
 
 
 def parse_streams(text: str) -> tuple[StreamSpec, ...]:

@@ -3,18 +3,16 @@
 import time
 from html import escape
 
-from simulators.kinesis.account import Account
-from simulators.kinesis.rates import WINDOW_S, Rates, RateSampler
-from simulators.kinesis.shard import Shard
-from simulators.kinesis.stream import Stream
-
-SHARDS_SHOWN_MAX = 200
-"""For each stream; a page of thousands of rows helps nobody."""
+from simulators.kinesis import status
+from simulators.kinesis.accounts import Accounts
+from simulators.kinesis.rates import RateSampler
+from simulators.kinesis.status import Document
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --alarm: #d1495b; }
 body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem; }
+h3 { font-size: 1rem; margin: 1.5rem 0 .3rem; }
 p { margin: .3rem 0; } code { font-size: .92em; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
@@ -25,39 +23,65 @@ meter { width: 3.5rem; vertical-align: middle; } .refused { color: var(--alarm);
 """
 
 
-def render(account: Account, sampler: RateSampler, now_ms: int) -> str:
+def render(accounts: Accounts, sampler: RateSampler, now_ms: int) -> str:
     """The whole page; it needs nothing from elsewhere and loads itself again every two seconds."""
-    streams = account.streams(now_ms)
-    body = "".join(_stream(stream, sampler, now_ms) for stream in streams) or "<p>There are no streams yet.</p>"
-    settings = account.settings
+    found = status.document(accounts, sampler, now_ms)
+    described: list[Document] = found["accounts"]
+    streams = [stream for account in described for stream in account["streams"]]
+    memory = found["memory"]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>Kinesis simulator</title><style>{_STYLE}</style></head><body>"
         "<h1>Kinesis simulator</h1>"
-        f"<p>{len(streams)} stream{'' if len(streams) == 1 else 's'} with "
-        f"{_open_shards(account.open_shard_count(now_ms))}; "
-        f"{account.stored_bytes / 2**20:,.1f} of {settings.memory_bytes_max / 2**20:,.0f} MiB in use. "
-        f"Rates are averages over {WINDOW_S} seconds; "
-        '<a href="/metrics">metrics for Prometheus</a>.</p>'
-        f"{body}<p><small>{time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(now_ms / 1000))}</small></p>"
+        f"<p>{_counted(len(streams), 'stream')} with "
+        f"{_counted(sum(stream['open_shards'] for stream in streams), 'open shard')}; "
+        f"{memory['stored_bytes'] / 2**20:,.1f} of {memory['bytes_max'] / 2**20:,.0f} MiB in use. "
+        f"Rates are averages over {found['rates_window_seconds']} seconds; "
+        '<a href="/status.json">the same as JSON</a>, <a href="/metrics">metrics for Prometheus</a>.</p>'
+        f"{_hottest(found['hottest_shards'])}"
+        f"{''.join(_account(account, is_only=len(described) == 1) for account in described)}"
+        f"<p><small>{time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(now_ms / 1000))}</small></p>"
         "</body></html>"
     )
 
 
-def _stream(stream: Stream, sampler: RateSampler, now_ms: int) -> str:
-    shards = stream.shards
-    rows = "".join(
-        _row(shard, sampler.rates(stream.name, stream.created_ms, shard.id)) for shard in shards[:SHARDS_SHOWN_MAX]
+def _hottest(shards: list[Document]) -> str:
+    if not shards:
+        return ""
+    named = ", ".join(
+        f"{escape(one['stream'])} <code>{one['shard']}</code> at {one['share_of_quota']:.0%}" for one in shards[:3]
     )
-    hidden = len(shards) - SHARDS_SHOWN_MAX
+    return f"<p>Nearest to a quota: {named}.</p>"
+
+
+def _account(account: Document, *, is_only: bool) -> str:
+    streams = "".join(_stream(stream) for stream in account["streams"]) or "<p>There are no streams yet.</p>"
+    # Whoever uses one account in one region, as most do, need not read which.
+    return streams if is_only else f"<h2>Account {account['account']}, {escape(account['region'])}</h2>{streams}"
+
+
+def _stream(stream: Document) -> str:
+    shards = stream["shards"]
+    hidden = stream["open_shards"] + stream["closed_shards"] - len(shards)
     more = f"<p>… and {hidden} more shards.</p>" if hidden > 0 else ""
+    mode = "" if stream["mode"] == "PROVISIONED" else f" on demand for the load of {stream['capacity_shards']},"
     return (
-        f"<h2>{escape(stream.name)}</h2><p>{stream.status(now_ms)}, {_open_shards(len(stream.open_shards))}, "
-        f"{len(stream.consumers)} fan-out consumer{'' if len(stream.consumers) == 1 else 's'}, "
-        f"retention {stream.settings.retention_hours} h</p>"
-        f'<div class="scroll"><table>{_HEAD}<tbody>{rows}</tbody></table></div>{more}'
+        f"<h3>{escape(stream['name'])}</h3><p>{stream['status']},{mode} "
+        f"{_counted(stream['open_shards'], 'open shard')}, {_counted(len(stream['consumers']), 'fan-out consumer')}, "
+        f"retention {stream['retention_hours']} h"
+        f"{_keys(stream['hottest_keys'])}</p>"
+        f'<div class="scroll"><table>{_HEAD}<tbody>{"".join(map(_row, shards))}</tbody></table></div>{more}'
     )
+
+
+def _keys(keys: list[Document]) -> str:
+    named = ", ".join(f"<code>{escape(_short(one['key']))}</code> {one['share']:.0%}" for one in keys[:5])
+    return f"; most records have the keys {named}" if named else ""
+
+
+def _short(key: str) -> str:
+    return key if len(key) <= 40 else key[:39] + "…"
 
 
 _SIDE = '<th class="first">records/s</th><th>KiB/s</th><th>of quota</th><th>refused</th>'
@@ -68,24 +92,23 @@ _HEAD = (
 )
 
 
-def _open_shards(count: int) -> str:
-    return f"{count:,} open shard{'' if count == 1 else 's'}"
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _row(shard: Shard, rates: Rates) -> str:
-    quotas, counters = shard.quotas, shard.counters
-    write_share = max(
-        rates.incoming_bytes / (quotas.write_bytes_per_second or float("inf")),
-        rates.incoming_records / (quotas.write_records_per_second or float("inf")),
-    )
-    read_share = rates.outgoing_bytes / (quotas.read_bytes_per_second or float("inf"))
+def _row(shard: Document) -> str:
+    put, got = shard["put"], shard["got_by_polling"]
     return (
-        f'<tr><td class="name">{shard.id}{"" if shard.is_open else " (closed)"}</td>'
-        f'<td class="range">{shard.hash_range.first:032x}</td><td>{len(shard.log):,}</td>'
-        f'<td class="first">{rates.incoming_records:,.0f}</td><td>{rates.incoming_bytes / 1024:,.0f}</td>'
-        f"<td>{_meter(write_share)}</td>{_refused(counters.write_throttled_records)}"
-        f'<td class="first">{rates.outgoing_records:,.0f}</td><td>{rates.outgoing_bytes / 1024:,.0f}</td>'
-        f"<td>{_meter(read_share)}</td>{_refused(counters.read_throttled_calls)}</tr>"
+        f'<tr><td class="name">{shard["shard"]}{"" if shard["is_open"] else " (closed)"}</td>'
+        f'<td class="range">{shard["first_hash_key"]}</td><td>{shard["stored_records"]:,}</td>'
+        f"{_side(put, put['throttled_records'])}{_side(got, got['throttled_calls'])}</tr>"
+    )
+
+
+def _side(rates: Document, refused: int) -> str:
+    return (
+        f'<td class="first">{rates["records_per_second"]:,.0f}</td><td>{rates["bytes_per_second"] / 1024:,.0f}</td>'
+        f"<td>{_meter(rates['share_of_quota'])}</td>{_refused(refused)}"
     )
 
 

@@ -31,7 +31,9 @@ def duration_text(duration_ms: float) -> str:
     for unit in ("h", "m", "s"):
         if duration_ms and duration_ms % _MS_PER_UNIT[unit] == 0:
             return f"{duration_ms // _MS_PER_UNIT[unit]:.0f}{unit}"
-    return f"{duration_ms:g}ms" if duration_ms else "0s"
+    if not duration_ms:
+        return "0s"
+    return f"{duration_ms:.3f}".rstrip("0").rstrip(".") + "ms"
 
 
 DurationMs = Annotated[int, BeforeValidator(parse_whole_ms), PlainSerializer(duration_text)]

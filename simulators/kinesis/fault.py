@@ -56,7 +56,9 @@ def _begin_text(value: int | datetime) -> str:
 
 
 def _shard(value: object) -> object:
-    if isinstance(value, int) or (isinstance(value, str) and value.isdigit() and len(value) < 12):
+    if value is None:
+        return None
+    if isinstance(value, int | str) and re.fullmatch(r"\d{1,11}", str(value)):
         return shard_id(int(value))
     if not isinstance(value, str) or not _SHARD.fullmatch(value):
         raise ValueError(f"{value!r} is no shard: write its number or its name, as in 1 or shardId-000000000001")

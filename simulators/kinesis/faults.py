@@ -1,7 +1,7 @@
 """The faults in force: which of them meets which call. Pure: the moment is a parameter, chance comes from the seed."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from simulators.kinesis.call_plan import ArmedFault, CallPlan
 from simulators.kinesis.draw import draw
@@ -51,6 +51,11 @@ class Faults:
         self._armed[armed.id] = armed
         self._changed(now_ms)
         return armed
+
+    def add_all(self, faults: Iterable[Fault], now_ms: int) -> None:
+        """Set the faults of a schedule, which all count from now."""
+        for fault in faults:
+            self.add(fault, now_ms)
 
     def remove(self, fault_id: str, now_ms: int) -> bool:
         """End a fault and forget it; whether there was one."""

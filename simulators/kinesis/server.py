@@ -150,6 +150,7 @@ def _accounts(settings: ServerSettings) -> Accounts:
             quotas=settings.quotas,
             memory_bytes_max=settings.memory_bytes_max,
             transition_ms=settings.transition_ms,
+            propagation=settings.disturbances.propagation,
         ),
         settings.streams,
     )

@@ -23,7 +23,7 @@ class DelayHistogram:
         if len(delays_ns):
             microseconds = np.maximum(delays_ns // _NANOSECONDS_PER_MICROSECOND, 1)
             buckets = (np.log2(microseconds) * _BUCKETS_AN_OCTAVE).astype(np.int64)
-            np.add.at(self._counts, np.minimum(buckets, _BUCKETS - 1), 1)
+            self._counts += np.bincount(np.minimum(buckets, _BUCKETS - 1), minlength=_BUCKETS)
             self._max_ns = max(self._max_ns, int(delays_ns.max()))
 
     def buckets(self) -> dict[int, int]:

@@ -1,9 +1,9 @@
 """Finds out what a call is about, for faults that concern some calls only."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from simulators.kinesis.arn import parse_arn
 from simulators.kinesis.call import Call
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.fault import PUTS
@@ -12,8 +12,6 @@ from simulators.kinesis.hashing import HASH_KEY_MAX, hash_key, hash_key_from_num
 from simulators.kinesis.iterator import ShardIterator
 from simulators.kinesis.page_token import PageToken
 from simulators.kinesis.shard import shard_id
-
-_ARN = re.compile(r"arn:[^:]*:kinesis:[^:]*:[^:]*:stream/([^/]+)(?:/consumer/([^:]+))?.*")
 
 
 def target_of(call: Call) -> Target:
@@ -25,10 +23,10 @@ def target_of(call: Call) -> Target:
         return _of_iterator(action, payload, call.now_ms)
     stream, consumer = _text(payload, "StreamName"), _text(payload, "ConsumerName")
     for member in ("StreamARN", "ResourceARN", "ConsumerARN"):
-        if match := _ARN.fullmatch(_text(payload, member) or ""):
-            stream, consumer = stream or match[1], consumer or match[2]
+        if arn := parse_arn(payload.get(member)):
+            stream, consumer = stream or arn.stream, consumer or (arn.consumer or "").partition(":")[0] or None
     if action == "ListShards" and stream is None:
-        stream = _of_page(_text(payload, "NextToken"), call.now_ms)
+        stream = PageToken.stream_name(payload.get("NextToken"))
     if action in PUTS:
         return Target(action, stream, consumer, find_shards=lambda: _put_shards(call, stream, payload))
     named = ("ShardId", "ShardToSplit", "ShardToMerge", "AdjacentShardToMerge")
@@ -47,13 +45,6 @@ def _of_iterator(action: str, payload: Mapping[str, Any], now_ms: int) -> Target
         iterator_issued_ms=iterator.issued_ms,
         find_shards=lambda: (shard_id(iterator.shard),),
     )
-
-
-def _of_page(token: str | None, now_ms: int) -> str | None:
-    try:
-        return PageToken.parse(token, now_ms).stream if token else None
-    except ServiceError:
-        return None
 
 
 def _put_shards(call: Call, stream: str | None, payload: Mapping[str, Any]) -> Iterable[str]:

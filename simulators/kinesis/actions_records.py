@@ -1,15 +1,17 @@
 """The actions that put and get records."""
 
-from typing import Any
+from itertools import compress
+from typing import Any, cast
 
 from simulators.kinesis import model
 from simulators.kinesis.call import Call
 from simulators.kinesis.errors import ServiceError, invalid_argument, not_found, throughput_exceeded
-from simulators.kinesis.faulty_call import INTERNAL_FAILURE, refusal, refusals, with_refusals
-from simulators.kinesis.hashing import HASH_KEY_MAX, hash_key, hash_key_from_number
+from simulators.kinesis.faulty_call import INTERNAL_FAILURE, refusal, refusals
+from simulators.kinesis.fragment import keys_and_data
+from simulators.kinesis.hashing import HASH_KEY_MAX, hash_key, hash_key_from_number, hash_keys
 from simulators.kinesis.iterator import ShardIterator
 from simulators.kinesis.position import Start, start_position
-from simulators.kinesis.protocol import PutResult, Refused
+from simulators.kinesis.protocol import Batch, PutResult, Refused
 from simulators.kinesis.shard import Shard, shard_id
 from simulators.kinesis.shard_list import child_shards
 from simulators.kinesis.stream import Stream
@@ -26,76 +28,73 @@ _KEY_LENGTH_MAX: int = model.constraint("PartitionKey", "max")
 _KEY_LENGTH_MIN: int = model.constraint("PartitionKey", "min")
 _PLAIN_MEMBERS = {"Records", "StreamName", "StreamARN"}
 
-Entry = tuple[bytes, bytes, bytes]
-"""A record to be put: its hash key, its partition key, its data."""
-
 
 def put_record(call: Call) -> dict[str, Any]:
     """Store one record."""
     stream = call.readable_stream()
     digest, key, data = _entry(call.request, "")
-    size = _require_sizes(stream, [(digest, key, data)])
+    size = len(key) + len(data)
+    _require_sizes(stream, [size])
     shard = stream.shard_for(digest)
     if call.plan and (refused := refusal(call, stream, shard)):
         raise ServiceError(refused.code, refused.message, status=500 if refused.code == INTERNAL_FAILURE else 400)
-    number = shard.put(key, data, call.now_ms)
+    fragment = call.protocol.fragment(key, data)
+    number = shard.put(fragment, size, call.now_ms)
     if number is None:
         raise throughput_exceeded(call.rate_exceeded(stream, shard))
     if call.account.journal:
         call.account.journal.store(stream, [shard.number], [key], [data], call.now_ms)
-    call.account.note_put(size, 1)
+    call.account.note_put(len(fragment), 1)
     return {"ShardId": shard.id, "SequenceNumber": str(number)}
 
 
 def put_records(call: Call) -> bytes:
     """Store many records; each is stored or refused by itself."""
-    entries = _plain_entries(call)
-    if entries is None:
-        records = call.request["Records"]
-        entries = [_entry(record, f"records.{index}.member.") for index, record in enumerate(records, 1)]
-        stream = call.readable_stream()
+    stream, batch, digests = _plain_batch(call) or _checked_batch(call)
+    _require_sizes(stream, batch.sizes)
+    shards = stream.shards_for(digests)
+    results = _put(call, stream, shards, batch)
+    stored = [type(one) is int for one in results]
+    if call.account.journal and any(stored):
+        _keep(call, stream, list(compress(shards, stored)), list(compress(batch.fragments, stored)))
+    call.account.note_put(sum(map(len, batch.fragments)), len(shards))
+    return call.protocol.encode_put_results([shard.id for shard in shards], results, stored.count(False))
+
+
+def _put(call: Call, stream: Stream, shards: list[Shard], batch: Batch) -> list[PutResult]:
+    """Put each record into its shard, in their order, unless a fault or the quota refuses it."""
+    now_ms = call.now_ms
+    records = zip(shards, batch.fragments, batch.sizes, strict=True)
+    if not call.plan or not (refused := refusals(call, stream, shards)):
+        results = [shard.put(fragment, size, now_ms) for shard, fragment, size in records]
+        if all(results):
+            return cast(list[PutResult], results)
+        refused = {}
     else:
-        assert isinstance(call.payload, dict)
-        stream = call.find_readable(call.payload.get("StreamName"), call.payload.get("StreamARN"))
-    size = _require_sizes(stream, entries)
-    refused = refusals(call, stream, [digest for digest, _, _ in entries]) if call.plan else None
-    if refused:
-        entries = [entry for index, entry in enumerate(entries) if index not in refused]
-    now_ms, shard_for = call.now_ms, stream.shard_for
-    results: list[PutResult] = []
-    failed = 0
-    for digest, key, data in entries:
-        shard = shard_for(digest)
-        number = shard.put(key, data, now_ms)
-        if number is not None:
-            results.append((shard.id, number))
-        else:
-            failed += 1
-            results.append(Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard)))
-    if call.account.journal:
-        _keep(call, stream, entries, results)
-    call.account.note_put(size, len(entries))
-    if refused:
-        results, failed = with_refusals(results, refused), failed + len(refused)
-    return call.protocol.encode_put_results(results, failed)
-
-
-def _keep(call: Call, stream: Stream, entries: list[Entry], results: list[PutResult]) -> None:
-    """Write to the journal the records that were stored; InternalFailure if that fails, and none of them is."""
-    stored = [
-        (int(one[0][-12:]), *entry[1:]) for entry, one in zip(entries, results, strict=True) if type(one) is tuple
+        results = [
+            0 if index in refused else shard.put(fragment, size, now_ms)
+            for index, (shard, fragment, size) in enumerate(records)
+        ]
+    return [
+        one
+        or refused.get(index)
+        or Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard))
+        for index, (one, shard) in enumerate(zip(results, shards, strict=True))
     ]
-    if stored:
-        assert call.account.journal
-        shards, keys, data = zip(*stored, strict=True)
-        call.account.journal.store(stream, shards, keys, data, call.now_ms)
 
 
-def _plain_entries(call: Call) -> list[Entry] | None:
-    """The records of a request in which everything is as usual; None leaves it to the model to say what is not.
+def _keep(call: Call, stream: Stream, shards: list[Shard], fragments: list[bytes]) -> None:
+    """Write to the journal the records that were stored; InternalFailure if that fails, and none of them is."""
+    assert call.account.journal
+    keys, data = zip(*keys_and_data(fragments), strict=True)
+    call.account.journal.store(stream, [shard.number for shard in shards], keys, data, call.now_ms)
+
+
+def _plain_batch(call: Call) -> tuple[Stream, Batch, list[bytes]] | None:
+    """The records of a request in which everything is as usual, with the stream that they are for and their hash keys.
 
     Walking the model costs ten times what storing a record does, and nearly all requests are plain. What is taken
-    here as plain satisfies every constraint of the model.
+    here as plain satisfies every constraint of the model. None leaves it to the model to say what is not.
     """
     payload = call.payload
     if not isinstance(payload, dict) or not payload.keys() <= _PLAIN_MEMBERS:
@@ -103,21 +102,29 @@ def _plain_entries(call: Call) -> list[Entry] | None:
     records = payload.get("Records")
     if not isinstance(records, list) or not 1 <= len(records) <= _PUT_RECORDS_MAX or not call.knows_stream():
         return None
-    decode_blob = call.protocol.decode_blob
-    entries: list[Entry] = []
-    try:
-        for record in records:
-            text = record["PartitionKey"]
-            if len(record) != 2 or not _KEY_LENGTH_MIN <= len(text) <= _KEY_LENGTH_MAX:
-                return None
-            key = text.encode()
-            entries.append((hash_key(key), key, decode_blob(record["Data"])))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    batch = call.protocol.batch(records)
+    if batch is None or min(map(len, batch.keys)) < _KEY_LENGTH_MIN:
         return None
-    return entries
+    # The limit counts characters, of which there are never more than bytes.
+    if max(map(len, batch.keys)) > _KEY_LENGTH_MAX < max(len(key.decode()) for key in batch.keys):
+        return None
+    stream = call.find_readable(payload.get("StreamName"), payload.get("StreamARN"))
+    return stream, batch, hash_keys(batch.keys)
 
 
-def _entry(record: dict[str, Any], path: str) -> Entry:
+def _checked_batch(call: Call) -> tuple[Stream, Batch, list[bytes]]:
+    """The same for any other request, which the model has to look at; ServiceError if something is wrong with it."""
+    entries = [_entry(record, f"records.{index}.member.") for index, record in enumerate(call.request["Records"], 1)]
+    batch = Batch(
+        keys=[key for _, key, _ in entries],
+        fragments=[call.protocol.fragment(key, data) for _, key, data in entries],
+        sizes=[len(key) + len(data) for _, key, data in entries],
+    )
+    return call.readable_stream(), batch, [digest for digest, _, _ in entries]
+
+
+def _entry(record: dict[str, Any], path: str) -> tuple[bytes, bytes, bytes]:
+    """The hash key, the partition key and the data of a record to be put."""
     if "PartitionKey" not in record:
         raise ServiceError(
             "ValidationException",
@@ -136,21 +143,19 @@ def _entry(record: dict[str, Any], path: str) -> Entry:
     return hash_key_from_number(int(explicit)), key, record["Data"]
 
 
-def _require_sizes(stream: Stream, entries: list[Entry]) -> int:
-    """The bytes of all keys and data, unless one record or the whole is too large."""
-    sizes = [len(key) + len(data) for _, key, data in entries]
-    largest, total, limit = max(sizes), sum(sizes), stream.settings.record_bytes_max
+def _require_sizes(stream: Stream, sizes: list[int]) -> None:
+    """An error if one record or the whole is too large."""
+    largest, limit = max(sizes), stream.settings.record_bytes_max
     if largest > limit:
-        at = f"records.{sizes.index(largest) + 1}.member.data" if len(entries) > 1 else "data"
+        at = f"records.{sizes.index(largest) + 1}.member.data" if len(sizes) > 1 else "data"
         shown = f"java.nio.HeapByteBuffer[pos=0 lim={largest} cap={largest}]"
         raise ServiceError(
             "ValidationException",
             f"1 validation error detected: Value '{shown}' at '{at}' failed to satisfy constraint: "
             f"Member must have length less than or equal to {limit}, the partition key included",
         )
-    if total > PUT_REQUEST_BYTES_MAX:
+    if sum(sizes) > PUT_REQUEST_BYTES_MAX:
         raise invalid_argument(f"Records size exceeds {PUT_REQUEST_BYTES_MAX // 1024 // 1024} MB limit")
-    return total
 
 
 def get_shard_iterator(call: Call) -> dict[str, Any]:
@@ -173,6 +178,8 @@ def get_records(call: Call) -> bytes:
     request, now_ms = call.request, call.now_ms
     iterator = ShardIterator.parse(request["ShardIterator"], now_ms)
     stream = call.find_readable(iterator.stream, request.get("StreamARN"))
+    if iterator.region != stream.region:
+        raise invalid_argument("Invalid ShardIterator.")
     shard = stream.shard(shard_id(iterator.shard))
     if shard is None or stream.created_ms != iterator.stream_created_ms:
         raise not_found(
@@ -197,6 +204,8 @@ def get_records(call: Call) -> bytes:
 
 def _iterator(stream: Stream, shard: Shard, position: int, now_ms: int) -> str:
     return ShardIterator(
+        account_id=stream.account_id,
+        region=stream.region,
         stream=stream.name,
         stream_created_ms=stream.created_ms,
         shard=shard.number,

@@ -1,6 +1,6 @@
 """Carries out a call that faults may meet, as far as they act inside the service."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from simulators.kinesis.call import Call
@@ -9,7 +9,7 @@ from simulators.kinesis.errors import ServiceError, limit_exceeded, throughput_e
 from simulators.kinesis.fault import ExpireIterators, InternalFailure, Throttle
 from simulators.kinesis.faults import Faults
 from simulators.kinesis.iterator import expired
-from simulators.kinesis.protocol import PutResult, Refused
+from simulators.kinesis.protocol import Refused
 from simulators.kinesis.shard import Shard
 from simulators.kinesis.stream import Stream
 from simulators.kinesis.subscription import Subscription
@@ -43,9 +43,9 @@ def run_with_faults(call: Call, faults: Faults, run: Callable[[Call], _T]) -> _T
     return answer
 
 
-def refusals(call: Call, stream: Stream, digests: Sequence[bytes]) -> dict[int, Refused]:
-    """Which records of a put, given by their hash keys, faults refuse, by their places in the call."""
-    found = ((index, refusal(call, stream, stream.shard_for(digest), index)) for index, digest in enumerate(digests))
+def refusals(call: Call, stream: Stream, shards: Sequence[Shard]) -> dict[int, Refused]:
+    """Which records of a put, given by the shards that they are for, faults refuse, by their places in the call."""
+    found = ((index, refusal(call, stream, shard, index)) for index, shard in enumerate(shards))
     return {index: one for index, one in found if one is not None}
 
 
@@ -59,12 +59,6 @@ def refusal(call: Call, stream: Stream, shard: Shard, index: int = 0) -> Refused
         shard.counters.write_throttled_records += 1
         return Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard))
     return Refused(INTERNAL_FAILURE, FAILURE_MESSAGE) if fault else None
-
-
-def with_refusals(stored: Sequence[PutResult], refused: Mapping[int, Refused]) -> list[PutResult]:
-    """The results of a put in the order of its records: those refused by faults at their places, all others between."""
-    others = iter(stored)
-    return [refused[index] if index in refused else next(others) for index in range(len(stored) + len(refused))]
 
 
 def _require_success(call: Call) -> None:

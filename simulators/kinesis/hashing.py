@@ -4,7 +4,11 @@ Hash keys are kept as 16 bytes, most significant first, which compare as the num
 what MD5 gives. Source: "Partition key" and "Explicit hash key" in the service's developer guide.
 """
 
+import struct
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 try:
     # The interpreter's own MD5 costs less than half of OpenSSL's on inputs as short as a partition key.
@@ -20,6 +24,11 @@ def hash_key(partition_key: bytes) -> bytes:
     """The hash key of a partition key given in UTF-8."""
     digest: bytes = md5(partition_key, usedforsecurity=False).digest()
     return digest
+
+
+def hash_keys(partition_keys: Sequence[bytes]) -> list[bytes]:
+    """The hash keys of partition keys given in UTF-8."""
+    return [md5(key, usedforsecurity=False).digest() for key in partition_keys]
 
 
 def hash_key_from_number(number: int) -> bytes:
@@ -49,3 +58,43 @@ def uniform_ranges(count: int) -> list[HashRange]:
     firsts = [width * index for index in range(count)]
     lasts = [first - 1 for first in firsts[1:]] + [HASH_KEY_MAX]
     return [HashRange(first, last) for first, last in zip(firsts, lasts, strict=True)]
+
+
+class RangeIndex:
+    """Which of the ranges that cover all hash keys a hash key is in, for many hash keys at once.
+
+    The first two bytes of a hash key nearly always decide; those with which a range begins do not.
+    """
+
+    def __init__(self, starts: Sequence[bytes]) -> None:
+        """`starts` are the first hash keys of the ranges in ascending order, the smallest hash key before all."""
+        self._starts = list(starts)
+        self._by_prefix: list[int] = []
+        for index, start in enumerate(self._starts):
+            prefix = int.from_bytes(start[:2], "big")
+            self._by_prefix += [index - 1] * (prefix - len(self._by_prefix))
+            if len(self._by_prefix) == prefix:
+                self._by_prefix.append(index if not any(start[2:]) else _UNDECIDED)
+            else:
+                self._by_prefix[prefix] = _UNDECIDED
+        self._by_prefix += [len(self._starts) - 1] * (_PREFIXES - len(self._by_prefix))
+
+    def find(self, hash_keys: Sequence[bytes]) -> list[int]:
+        """The number of the range, counted from 0, of each hash key."""
+        prefixes = _prefixes(len(hash_keys)).unpack(b"".join(hash_keys))
+        found = list(map(self._by_prefix.__getitem__, prefixes))
+        at = -1
+        for _ in range(found.count(_UNDECIDED)):
+            at = found.index(_UNDECIDED, at + 1)
+            found[at] = bisect_right(self._starts, hash_keys[at]) - 1
+        return found
+
+
+_PREFIXES = 2**16
+_UNDECIDED = -1
+
+
+@lru_cache(maxsize=512)
+def _prefixes(count: int) -> struct.Struct:
+    """Reads the first two bytes of each of `count` hash keys in a row."""
+    return struct.Struct(">" + "H14x" * count)

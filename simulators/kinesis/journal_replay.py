@@ -7,6 +7,7 @@ import orjson
 
 from simulators.kinesis import journal_records
 from simulators.kinesis.errors import JournalError
+from simulators.kinesis.fragment import cbor_fragment
 from simulators.kinesis.journal_file import Block
 from simulators.kinesis.journal_state import Document, Positions, ShardRecords
 from simulators.kinesis.record_log import RecordLog
@@ -94,7 +95,8 @@ class Replay:
             shard.last_arrival_ms = max(time_ms, shard.last_arrival_ms)
         for number, partition_key, data in zip(found.shards, found.keys, found.data, strict=True):
             shard = shards[number]
-            shard.log.append(partition_key, data, shard.last_arrival_ms)
+            size_bytes = len(partition_key) + len(data)
+            shard.log.append(cbor_fragment(partition_key, data), size_bytes, shard.last_arrival_ms)
         self.records += len(found.keys)
 
     def _keep_memory_bound(self) -> None:

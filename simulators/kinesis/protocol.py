@@ -6,17 +6,20 @@ fragments; what they give is the same as what `encode` would.
 """
 
 import base64
-import binascii
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
+from operator import add
 from typing import Any
 
 import cbor2
 import orjson
 
+from simulators.kinesis.base64_text import decoded_sizes
 from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.fragment import as_cbor, as_json, cbor_fragment, cbor_head, json_fragment, json_fragments
 from simulators.kinesis.record_log import RecordSlice
 
 
@@ -32,8 +35,17 @@ class Refused:
     message: str
 
 
-PutResult = tuple[str, int] | Refused
-"""What became of one record of PutRecords: its shard and sequence number, or why it was refused."""
+PutResult = int | Refused
+"""What became of one record of PutRecords: its sequence number, or why it was refused."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records to be put, by columns: keys in UTF-8, fragments, and the bytes of key and data together."""
+
+    keys: list[bytes]
+    fragments: list[bytes]
+    sizes: list[int]
 
 
 class Protocol(ABC):
@@ -50,16 +62,47 @@ class Protocol(ABC):
         """An answer, or an error."""
 
     @abstractmethod
-    def decode_blob(self, value: Any) -> bytes:
-        """A blob as `decode` leaves it; ValueError or TypeError if it is none."""
+    def fragment(self, key: bytes, data: bytes) -> bytes:
+        """A record as this protocol keeps it."""
+
+    def batch(self, records: list[Any]) -> Batch | None:
+        """Records as `decode` leaves them, if each is a key and data, both as they should be, and nothing else.
+
+        Nothing is said about the lengths of the keys.
+        """
+        try:
+            if {len(record) for record in records} != {2}:
+                return None
+            texts = [record["PartitionKey"] for record in records]
+            data = [record["Data"] for record in records]
+            keys = list(map(str.encode, texts))
+            sizes = self._data_sizes(data)
+        except (KeyError, TypeError, ValueError):
+            return None
+        if sizes is None:
+            return None
+        return Batch(keys, self._fragments(records, keys, data), list(map(add, map(len, keys), sizes)))
 
     @abstractmethod
-    def encode_put_results(self, results: Iterable[PutResult], failed: int) -> bytes:
-        """The answer to PutRecords."""
+    def _data_sizes(self, data: list[Any]) -> list[int] | None:
+        """How many bytes each of these is; None or TypeError unless all are blobs as `decode` leaves them."""
+
+    @abstractmethod
+    def _fragments(self, records: list[Any], keys: list[bytes], data: list[Any]) -> list[bytes]:
+        """Records as this protocol keeps them."""
+
+    @abstractmethod
+    def encode_put_results(self, shards: Sequence[str], results: Sequence[PutResult], failed: int) -> bytes:
+        """The answer to PutRecords; `shards` are the names of those to which the records belong."""
 
     @abstractmethod
     def encode_records(self, records: RecordSlice, sequence_numbers: Sequence[int], rest: dict[str, Any]) -> bytes:
         """An answer whose member Records holds these records, with the members of `rest` beside it."""
+
+
+def _interleaved(*columns: Iterable[bytes]) -> list[bytes]:
+    """The first of each column, then the second of each, and so on."""
+    return list(chain.from_iterable(zip(*columns, strict=True)))
 
 
 def _json_default(value: object) -> Any:
@@ -84,32 +127,35 @@ class JsonProtocol(Protocol):
     def encode(self, answer: dict[str, Any]) -> bytes:
         return orjson.dumps(answer, default=_json_default, option=orjson.OPT_PASSTHROUGH_SUBCLASS)
 
-    def decode_blob(self, value: Any) -> bytes:
-        return b"" if value == "" else binascii.a2b_base64(value, strict_mode=True)
+    def fragment(self, key: bytes, data: bytes) -> bytes:
+        return json_fragment(key, data)
 
-    def encode_put_results(self, results: Iterable[PutResult], failed: int) -> bytes:
-        entries = ",".join(
-            [
-                _json_refused(one)
-                if isinstance(one, Refused)
-                else f'{{"SequenceNumber":"{one[1]}","ShardId":"{one[0]}"}}'
-                for one in results
-            ]
-        )
-        return f'{{"FailedRecordCount":{failed},"Records":[{entries}]}}'.encode()
+    def _data_sizes(self, data: list[Any]) -> list[int] | None:
+        return decoded_sizes(data)
+
+    def _fragments(self, records: list[Any], keys: list[bytes], data: list[Any]) -> list[bytes]:  # noqa: ARG002
+        return json_fragments(records)
+
+    def encode_put_results(self, shards: Sequence[str], results: Sequence[PutResult], failed: int) -> bytes:
+        entries = [
+            f'{{"SequenceNumber":"{one}","ShardId":"{shard}"}}' if type(one) is int else _json_refused(one)
+            for one, shard in zip(results, shards, strict=True)
+        ]
+        return f'{{"FailedRecordCount":{failed},"Records":[{",".join(entries)}]}}'.encode()
 
     def encode_records(self, records: RecordSlice, sequence_numbers: Sequence[int], rest: dict[str, Any]) -> bytes:
-        to_base64, quote = binascii.b2a_base64, orjson.dumps
-        fragments = b",".join(
-            [
-                b'{"SequenceNumber":"%d","ApproximateArrivalTimestamp":%d.%03d,"Data":"%b","PartitionKey":%b}'
-                % (number, arrival_ms // 1000, arrival_ms % 1000, to_base64(data, newline=False), quote(key.decode()))
-                for number, arrival_ms, data, key in zip(
-                    sequence_numbers, records.arrivals_ms, records.data, records.keys, strict=True
-                )
-            ]
+        stamps = {
+            arrival_ms: b',"ApproximateArrivalTimestamp":%d.%03d}' % (arrival_ms // 1000, arrival_ms % 1000)
+            for arrival_ms in set(records.arrivals_ms)
+        }
+        parts = _interleaved(
+            as_json(records.fragments),
+            map(b',"SequenceNumber":"%d"'.__mod__, sequence_numbers),
+            map(stamps.__getitem__, records.arrivals_ms),
         )
-        return b'{"Records":[%b],%b' % (fragments, self.encode(rest)[1:])
+        if parts:
+            parts[0] = parts[0][1:]  # a fragment begins with a comma
+        return b"".join((b'{"Records":[', *parts, b"],", self.encode(rest)[1:]))
 
 
 @cache
@@ -131,54 +177,44 @@ class CborProtocol(Protocol):
     def encode(self, answer: dict[str, Any]) -> bytes:
         return cbor2.dumps(answer, encoders={EpochMs: _cbor_timestamp})
 
-    def decode_blob(self, value: Any) -> bytes:
-        if type(value) is not bytes:
-            raise TypeError
-        return value
+    def fragment(self, key: bytes, data: bytes) -> bytes:
+        return cbor_fragment(key, data)
 
-    def encode_put_results(self, results: Iterable[PutResult], failed: int) -> bytes:
+    def _data_sizes(self, data: list[Any]) -> list[int] | None:
+        return list(map(len, data)) if set(map(type, data)) == {bytes} else None
+
+    def _fragments(self, records: list[Any], keys: list[bytes], data: list[Any]) -> list[bytes]:  # noqa: ARG002
+        return list(map(cbor_fragment, keys, data))
+
+    def encode_put_results(self, shards: Sequence[str], results: Sequence[PutResult], failed: int) -> bytes:
         entries = [
-            _cbor_refused(one)
-            if isinstance(one, Refused)
-            else b"\xa2nSequenceNumberx\x38%dgShardIdt%b" % (one[1], one[0].encode())
-            for one in results
+            b"\xa2nSequenceNumberx\x38%dgShardIdt%b" % (one, shard.encode()) if type(one) is int else _cbor_refused(one)
+            for one, shard in zip(results, shards, strict=True)
         ]
         return b"\xa2qFailedRecordCount%bgRecords%b%b" % (
-            _cbor_head(0, failed),
-            _cbor_head(4, len(entries)),
+            cbor_head(0, failed),
+            cbor_head(4, len(entries)),
             b"".join(entries),
         )
 
     def encode_records(self, records: RecordSlice, sequence_numbers: Sequence[int], rest: dict[str, Any]) -> bytes:
-        head = _cbor_head
-        fragments = b"".join(
-            [
-                b"\xa4nSequenceNumberx\x38%dx\x1bApproximateArrivalTimestamp\xc1\x1b%bdData%b%blPartitionKey%b%b"
-                % (number, arrival_ms.to_bytes(8, "big"), head(2, len(data)), data, head(3, len(key)), key)
-                for number, arrival_ms, data, key in zip(
-                    sequence_numbers, records.arrivals_ms, records.data, records.keys, strict=True
-                )
-            ]
+        stamps = {
+            arrival_ms: b"x\x1bApproximateArrivalTimestamp\xc1\x1b" + arrival_ms.to_bytes(8, "big")
+            for arrival_ms in set(records.arrivals_ms)
+        }
+        parts = _interleaved(
+            map(b"\xa4nSequenceNumberx\x38%d".__mod__, sequence_numbers),
+            map(stamps.__getitem__, records.arrivals_ms),
+            as_cbor(records.fragments),
         )
         others = self.encode(rest)
-        return b"%cgRecords%b%b%b" % (others[0] + 1, head(4, len(records.keys)), fragments, others[1:])
+        head = b"%cgRecords%b" % (others[0] + 1, cbor_head(4, len(records)))
+        return b"".join((head, *parts, others[1:]))
 
 
 @cache
 def _cbor_refused(one: Refused) -> bytes:
     return cbor2.dumps({"ErrorCode": one.code, "ErrorMessage": one.message})
-
-
-def _cbor_head(major: int, length: int) -> bytes:
-    """The first bytes of a CBOR item: its major type (0 number, 2 bytes, 3 text, 4 array) and its length or value."""
-    major <<= 5
-    if length < 24:
-        return bytes((major | length,))
-    if length < 0x100:
-        return bytes((major | 24, length))
-    if length < 0x10000:
-        return bytes((major | 25,)) + length.to_bytes(2, "big")
-    return bytes((major | 26,)) + length.to_bytes(4, "big")
 
 
 def _cbor_seconds(value: Any, _immutable: bool) -> float:

@@ -6,7 +6,10 @@ Two consequences that clients rely on: within a shard the position alone decides
 than another has the larger numbers throughout, so that children follow their parents.
 """
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 
 VERSION = 2
 POSITION_MAX = 2**63 - 1
@@ -41,6 +44,20 @@ def shard_base(created_s: int, shard: int) -> int:
 def numbered(base: int, position: int, arrived_ms: int) -> int:
     """The sequence number of the record at `position` which arrived at `arrived_ms` (milliseconds since the epoch)."""
     return base + (position << _POSITION_SHIFT) + (arrived_ms // 1000 << _SECOND_SHIFT)
+
+
+def numbered_in_a_row(base: int, first: int, arrivals_ms: Sequence[int]) -> list[int]:
+    """The sequence numbers of the records from position `first` on, which arrived at these times, in ascending order.
+
+    Within a second each is the one before and a constant.
+    """
+    numbers: list[int] = []
+    while len(numbers) < len(arrivals_ms):
+        index = len(numbers)
+        arrived_ms = arrivals_ms[index]
+        next_second = bisect_left(arrivals_ms, (arrived_ms // 1000 + 1) * 1000, index)
+        numbers += islice(count(numbered(base, first + index, arrived_ms), 1 << _POSITION_SHIFT), next_second - index)
+    return numbers
 
 
 def parse(number: int) -> SequenceNumber | None:

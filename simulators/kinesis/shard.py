@@ -86,19 +86,21 @@ class Shard:
             return None
         return sequence.numbered(self._base, sequence.POSITION_MAX, self.closed_ms)
 
-    def put(self, key: bytes, data: bytes, now_ms: int) -> int | None:
-        """Store a record if the quota admits it: its sequence number, or None if it is throttled."""
+    def put(self, fragment: bytes, size_bytes: int, now_ms: int) -> int | None:
+        """Store a record if the quota admits it: its sequence number, or None if it is throttled.
+
+        `size_bytes` are those of its key and data.
+        """
         counters = self.counters
-        size = len(key) + len(data)
-        if not self._write_quota.admit(size, now_ms):
+        if not self._write_quota.admit(size_bytes, now_ms):
             counters.write_throttled_records += 1
             return None
         # Arrival stamps never go back within a shard, whatever the machine's clock does.
         arrival_ms = self._last_arrival_ms = max(now_ms + self.clock_offset_ms, self._last_arrival_ms)
-        position = self.log.append(key, data, arrival_ms)
+        position = self.log.append(fragment, size_bytes, arrival_ms)
         if self._visibility:
             self._visibility.note(position, position + 1, now_ms)
-        counters.incoming_bytes += size
+        counters.incoming_bytes += size_bytes
         counters.incoming_records += 1
         if self.listeners:
             self.wake()
@@ -142,8 +144,8 @@ class Shard:
         found = self.log.read(position, records_max=records_max, bytes_max=bytes_max)
         counters = self.counters
         counters.outgoing_bytes += found.size_bytes
-        counters.outgoing_records += len(found.keys)
-        counters.iterator_age_ms = max(0, self.clock_ms(now_ms) - found.arrivals_ms[-1]) if found.keys else 0
+        counters.outgoing_records += len(found)
+        counters.iterator_age_ms = max(0, self.clock_ms(now_ms) - found.arrivals_ms[-1]) if found else 0
         return found
 
     def clock_ms(self, now_ms: int) -> int:
@@ -152,11 +154,7 @@ class Shard:
 
     def sequence_numbers(self, records: RecordSlice) -> list[int]:
         """The sequence numbers of records that were read from this shard."""
-        base = self._base
-        return [
-            sequence.numbered(base, position, arrival_ms)
-            for position, arrival_ms in enumerate(records.arrivals_ms, records.first)
-        ]
+        return sequence.numbered_in_a_row(self._base, records.first, records.arrivals_ms)
 
     def sequence_number_before(self, position: int, now_ms: int) -> int:
         """A number behind which a reader goes on at `position`, whether or not there is a record before it."""

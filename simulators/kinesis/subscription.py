@@ -121,7 +121,7 @@ class Subscription:
             rest["ChildShards"] = child_shards(self._stream, shard)
         else:
             rest["ContinuationSequenceNumber"] = str(shard.sequence_number_before(self._position, now_ms))
-        lane.counters.records += len(records.keys)
+        lane.counters.records += len(records)
         lane.counters.bytes += records.size_bytes
         lane.counters.behind_ms = behind_ms
         return Event(JSON.encode_records(records, shard.sequence_numbers(records), rest), last)

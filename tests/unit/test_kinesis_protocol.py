@@ -9,6 +9,7 @@ import cbor2
 import pytest
 
 from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.fragment import cbor_fragment, json_fragment
 from simulators.kinesis.protocol import CBOR, JSON, EpochMs, Protocol, Refused
 from simulators.kinesis.record_log import RecordSlice
 
@@ -16,17 +17,27 @@ SIZES = [0, 1, 23, 24, 255, 256, 65_535, 65_536]
 KEYS = ["k", 'quote " backslash \\ newline \n', "é" * 30, "😀" * 64, "x" * 256, "\x00\x1f", "a" * 23, "a" * 24]
 
 
-def _slice() -> RecordSlice:
-    data = [bytes([index]) * size for index, size in enumerate(SIZES)]
-    arrivals = array("q", [1_800_000_000_000 + index * 7 for index in range(len(SIZES))])
-    return RecordSlice(5, [key.encode() for key in KEYS], data, arrivals, 0)
+DATA = [bytes([index]) * size for index, size in enumerate(SIZES)]
+ARRIVALS_MS = [1_800_000_000_000 + index * 7 for index in range(len(SIZES))]
+
+FORMS: dict[str, list[bytes]] = {
+    "json": [json_fragment(key.encode(), data) for key, data in zip(KEYS, DATA, strict=True)],
+    "cbor": [cbor_fragment(key.encode(), data) for key, data in zip(KEYS, DATA, strict=True)],
+}
+FORMS["mixed"] = [FORMS["json" if index % 3 else "cbor"][index] for index in range(len(SIZES))]
+
+
+@pytest.fixture(params=FORMS)
+def records(request: pytest.FixtureRequest) -> RecordSlice:
+    """Records that were put in one encoding, in the other, or in both."""
+    return RecordSlice(5, FORMS[request.param], array("q", ARRIVALS_MS), 0)
 
 
 NUMBERS = [2**185 + index for index in range(len(SIZES))]
 
 
-def test_records_in_json() -> None:
-    answer = json.loads(JSON.encode_records(_slice(), NUMBERS, {"MillisBehindLatest": 3, "NextShardIterator": "i"}))
+def test_records_in_json(records: RecordSlice) -> None:
+    answer = json.loads(JSON.encode_records(records, NUMBERS, {"MillisBehindLatest": 3, "NextShardIterator": "i"}))
     assert answer["Records"] == [
         {
             "SequenceNumber": str(number),
@@ -34,13 +45,13 @@ def test_records_in_json() -> None:
             "Data": base64.b64encode(data).decode(),
             "PartitionKey": key,
         }
-        for number, arrived_ms, data, key in zip(NUMBERS, _slice().arrivals_ms, _slice().data, KEYS, strict=True)
+        for number, arrived_ms, data, key in zip(NUMBERS, ARRIVALS_MS, DATA, KEYS, strict=True)
     ]
     assert (answer["MillisBehindLatest"], answer["NextShardIterator"]) == (3, "i")
 
 
-def test_records_in_cbor() -> None:
-    raw = CBOR.encode_records(_slice(), NUMBERS, {"MillisBehindLatest": 3, "NextShardIterator": "i"})
+def test_records_in_cbor(records: RecordSlice) -> None:
+    raw = CBOR.encode_records(records, NUMBERS, {"MillisBehindLatest": 3, "NextShardIterator": "i"})
     answer = cbor2.loads(raw, semantic_decoders={1: lambda value, _immutable: ("ms", value)})
     assert answer["Records"] == [
         {
@@ -49,7 +60,7 @@ def test_records_in_cbor() -> None:
             "Data": data,
             "PartitionKey": key,
         }
-        for number, arrived_ms, data, key in zip(NUMBERS, _slice().arrivals_ms, _slice().data, KEYS, strict=True)
+        for number, arrived_ms, data, key in zip(NUMBERS, ARRIVALS_MS, DATA, KEYS, strict=True)
     ]
     assert (answer["MillisBehindLatest"], answer["NextShardIterator"]) == (3, "i")
 
@@ -58,7 +69,7 @@ def test_records_in_cbor() -> None:
 def test_no_records_and_many(protocol: Protocol) -> None:
     empty: Any = protocol.decode(protocol.encode_records(RecordSlice(1), [], {"MillisBehindLatest": 0}))
     assert empty == {"Records": [], "MillisBehindLatest": 0}
-    many = RecordSlice(1, [b"k"] * 70_000, [b"d"] * 70_000, array("q", [1_800_000_000_000] * 70_000), 0)
+    many = RecordSlice(1, [protocol.fragment(b"k", b"d")] * 70_000, array("q", [1_800_000_000_000] * 70_000), 0)
     decoded: Any = protocol.decode(protocol.encode_records(many, [2**185] * 70_000, {"MillisBehindLatest": 0}))
     assert len(decoded["Records"]) == 70_000
 
@@ -66,18 +77,16 @@ def test_no_records_and_many(protocol: Protocol) -> None:
 @pytest.mark.parametrize("protocol", [JSON, CBOR], ids=["json", "cbor"])
 @pytest.mark.parametrize("count", [1, 23, 24, 300])
 def test_put_results(protocol: Protocol, count: int) -> None:
-    results = [
-        Refused("Some", 'message "x"') if index % 3 == 0 else ("shardId-000000000001", 2**185 + index)
-        for index in range(count)
-    ]
+    results = [Refused("Some", 'message "x"') if index % 3 == 0 else 2**185 + index for index in range(count)]
+    shards = [f"shardId-{index:012d}" for index in range(count)]
     failed = sum(isinstance(one, Refused) for one in results)
-    assert protocol.decode(protocol.encode_put_results(results, failed)) == {
+    assert protocol.decode(protocol.encode_put_results(shards, results, failed)) == {
         "FailedRecordCount": failed,
         "Records": [
             {"ErrorCode": "Some", "ErrorMessage": 'message "x"'}
             if isinstance(one, Refused)
-            else {"SequenceNumber": str(one[1]), "ShardId": one[0]}
-            for one in results
+            else {"SequenceNumber": str(one), "ShardId": shard}
+            for one, shard in zip(results, shards, strict=True)
         ],
     }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from simulators.kinesis.arn import stream_arn
 from simulators.kinesis.bucket import Bucket, ReadQuota, WriteQuota
 from simulators.kinesis.errors import SettingsError
 from simulators.kinesis.hashing import HashRange, hash_key
@@ -42,14 +43,14 @@ def test_under_five_times_the_quota_every_ten_seconds_take_exactly_the_quota(
 
 @pytest.mark.parametrize("shards", [1, 3, 10])
 def test_uniform_and_skewed_keys_take_what_their_shards_allow(shards: int) -> None:
-    stream = Stream("s", "arn", shards, AWS, START_MS)
+    stream = Stream("s", stream_arn("us-east-1", "000000000000", "s"), shards, AWS, START_MS)
     chance = random.Random(7)
     offered = accepted = 0
     for now_ms in range(START_MS, START_MS + 11_000, 20):
         for _ in range(100 * shards):
             key = b"hot" if chance.random() < 0.5 else b"key-%d" % chance.randrange(100_000)
             offered += 1
-            accepted += stream.shard_for(hash_key(key)).put(key, b"x" * 50, now_ms) is not None
+            accepted += stream.shard_for(hash_key(key)).put(b"x" * 50, len(key) + 50, now_ms) is not None
     stored = sum(len(shard.log) for shard in stream.shards)
     refused = sum(shard.counters.write_throttled_records for shard in stream.shards)
     assert (stored, stored + refused) == (accepted, offered)
@@ -121,7 +122,7 @@ def test_readers_share_two_mebibytes_a_second() -> None:
 
 def test_off_refuses_nothing() -> None:
     shard = Shard(0, ALL_KEYS, OFF.shard, START_MS, created_s=START_MS // 1000)
-    assert all(shard.put(b"k", b"x" * 10_000, START_MS) for _ in range(5000))
+    assert all(shard.put(b"x", 10_001, START_MS) for _ in range(5000))
     assert all(shard.read_quota.admit(START_MS) and shard.iterator_quota.admit(START_MS) for _ in range(100))
 
 

@@ -35,6 +35,8 @@ class Disorder:
         """Which records stand at these places."""
         count = len(due_times_ms)
         places = np.arange(first_index, first_index + count)
+        if not self.repeats or not count:
+            return Sources(places, due_times_ms)
         indices = self._originals(first_index, count)
         repeats = np.flatnonzero(indices != places)
         due_times_ms = due_times_ms.copy()

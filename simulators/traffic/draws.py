@@ -3,6 +3,7 @@
 Everything is integers, from the generator to the table that a draw looks up: the same on every processor.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,6 +38,14 @@ def draw_at(seed: int, series: int, indices: Integers) -> npt.NDArray[np.uint64]
     return near
 
 
+def mix(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """A draw for each number that is not an index: a device at a time, a lane in a round (SplitMix64, Steele, 2014)."""
+    numbers = numbers * np.uint64(0x9E3779B97F4A7C15)
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
+
+
 def pick_below(draws: npt.NDArray[np.uint64], end: int) -> Integers:
     """One of 0 … end - 1 a draw, all alike; `end` is at most 2³¹."""
     return ((draws >> np.uint64(32)) * np.uint64(end) >> np.uint64(32)).astype(np.int64)
@@ -45,6 +54,18 @@ def pick_below(draws: npt.NDArray[np.uint64], end: int) -> Integers:
 def is_below(draws: npt.NDArray[np.uint64], share: float) -> npt.NDArray[np.bool_]:
     """True for a share of the draws; none at 0, all at 1."""
     return (draws >> np.uint64(11)) < np.uint64(round(share * 2**53))
+
+
+def full_cycle(seed: int, size: int) -> tuple[int, int]:
+    """A step and an offset: (number · step + offset) mod `size` meets every place once before it meets one again.
+
+    The step is below 2²⁹, so that the product of it and a number below 10¹⁰ fits 63 bits.
+    """
+    step, offset = (int(drawn) for drawn in mix(np.array([seed, ~seed & (2**64 - 1)], np.uint64)))
+    step %= min(size, 2**29)
+    while math.gcd(step, size) != 1:
+        step += 1
+    return step, offset % size
 
 
 class QuantileTable:

@@ -42,12 +42,19 @@ class Table(Protocol):
 
 
 class Column(Protocol):
-    """One column. `draws` is how many draws of 64 bits it takes a record; `shortest` its fewest bytes."""
+    """One column."""
 
-    role: Role
-    draws: int
-    width: int
-    shortest: int
+    @property
+    def role(self) -> Role:
+        """What it holds."""
+
+    @property
+    def draws(self) -> int:
+        """How many draws of 64 bits it takes a record."""
+
+    @property
+    def width(self) -> int:
+        """Bytes of the longest text that can stand in it."""
 
     def write(self, rows: Rows, start: int, indices: Integers, drawn: Sequence[Draws]) -> None:
         """Write the column, `width` bytes from `start` on."""
@@ -62,7 +69,6 @@ class RunningId:
     def __init__(self, prefix: str) -> None:
         self._prefix = np.frombuffer(prefix.encode(), np.uint8)
         self.width = len(self._prefix) + INDEX_BYTES
-        self.shortest = len(self._prefix) + INDEX_BYTES - 2
 
     def write(self, rows: Rows, start: int, indices: Integers, drawn: Sequence[Draws]) -> None:  # noqa: ARG002 Column
         rows[:, start : start + len(self._prefix)] = self._prefix
@@ -78,7 +84,7 @@ class RankedText:
     def __init__(self, texts: Sequence[str], *, exponent: float = 1.0, stretch_bytes: int = 0) -> None:
         self._texts = TextTable(texts, stretch_bytes=stretch_bytes)
         self._ranks = RankedTable(len(texts), exponent=exponent)
-        self.width, self.shortest = self._texts.width, self._texts.shortest
+        self.width = self._texts.width
 
     def write(self, rows: Rows, start: int, indices: Integers, drawn: Sequence[Draws]) -> None:  # noqa: ARG002 Column
         self._texts.write(rows, start, self._ranks.pick(drawn[0]))
@@ -112,7 +118,6 @@ class Number:
         self._whole = natural_bytes(end // self._unit)
         self.draws = 2 if isinstance(source, Mixture) else 1
         self.width = self._whole + (1 + decimals if decimals else 0)
-        self.shortest = self.width - self._whole + 1
 
     def write(self, rows: Rows, start: int, indices: Integers, drawn: Sequence[Draws]) -> None:  # noqa: ARG002 Column
         source = self._source
@@ -130,7 +135,7 @@ class EventTime:
 
     role = Role.TIME
     draws = 0
-    width = shortest = TIME_BYTES
+    width = TIME_BYTES
 
     def write(self, rows: Rows, start: int, indices: Integers, drawn: Sequence[Draws]) -> None:
         """Nothing yet."""

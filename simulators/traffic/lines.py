@@ -58,12 +58,12 @@ class Lines:
         self._block = lru_cache(maxsize=BLOCKS_KEPT)(self._make_block)
 
     def stretch(self, first_index: int, count: int) -> Stretch:
-        """The lines of `count` records from `first_index` on."""
+        """The lines of `count` records from `first_index` on, at least one."""
         parts = [(self._block(number), offset, size) for number, offset, size in _parts_of_blocks(first_index, count)]
         rows = [block.rows[offset : offset + size] for block, offset, size in parts]
         hidden = [block.hidden[offset : offset + size] for block, offset, size in parts if block.hidden is not None]
         return Stretch(
-            rows=rows[0].copy() if len(rows) == 1 else np.concatenate(rows) if rows else empty_rows(0, 1),
+            rows=rows[0].copy() if len(rows) == 1 else np.concatenate(rows),
             hidden=(hidden[0] if len(hidden) == 1 else np.concatenate(hidden)) if hidden else None,
         )
 

@@ -136,7 +136,6 @@ class TextTable:
     def __init__(self, texts: Sequence[str], *, stretch_bytes: int = 0) -> None:
         encoded = [_stretched(text, stretch_bytes) for text in texts]
         self.width = max(map(len, encoded))
-        self.shortest = min(map(len, encoded))
         joined = b"".join(text.ljust(self.width, bytes((HOLE,))) for text in encoded)
         self._item = np.dtype(f"V{self.width}")
         self._table = np.frombuffer(joined, self._item)

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from simulators.traffic import DueTimes, Integers, RecordBatch
 from simulators.traffic.bad_records import BadRecords, Role
-from simulators.traffic.disorder import Disorder, Sources
+from simulators.traffic.disorder import Disorder
 from simulators.traffic.key_choice import parse_key_choice
 from simulators.traffic.keys import key_maker
 from simulators.traffic.lines import LineMaker, Lines, Stretch
@@ -41,7 +39,9 @@ class LineTraffic:
 
     def records(self, first_index: int, due_times_ms: Integers) -> RecordBatch:
         """The records `first_index …`, due at these times (epoch milliseconds)."""
-        sources = self._sources(first_index, due_times_ms)
+        if len(due_times_ms) == 0:
+            return RecordBatch(keys=[], values=[])
+        sources = self._disorder.sources(first_index, due_times_ms)
         stretch = self._stretch(sources.indices)
         self._maker.stamp(stretch.rows, stretch.hidden, self._disorder.event_times(sources))
         values = lines_of(stretch.rows)
@@ -49,11 +49,6 @@ class LineTraffic:
             self._bad.spoil(sources.indices, values)
         keys = self._keys.choose(sources.indices, sources.due_times_ms, lambda: self._texts(sources.indices))
         return RecordBatch(keys=keys.keys, values=values, explicit_hash_keys=keys.explicit_hash_keys)
-
-    def _sources(self, first_index: int, due_times_ms: Integers) -> Sources:
-        if self._disorder.repeats:
-            return self._disorder.sources(first_index, due_times_ms)
-        return Sources(np.arange(first_index, first_index + len(due_times_ms)), due_times_ms)
 
     def _stretch(self, indices: Integers) -> Stretch:
         first, count = _reach(indices)
@@ -71,7 +66,5 @@ class LineTraffic:
 
 def _reach(indices: Integers) -> tuple[int, int]:
     """The shortest stretch in which all of these lie: where it begins, and how long it is."""
-    if len(indices) == 0:
-        return 0, 0
     first = int(indices.min())
     return first, int(indices.max()) - first + 1

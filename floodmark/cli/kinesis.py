@@ -7,7 +7,7 @@ import click
 
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from simulators.kinesis.command import options, settings
-from simulators.kinesis.errors import ListenError, SettingsError
+from simulators.kinesis.errors import JournalError, ListenError, SettingsError
 from simulators.kinesis.server import Door, leave, serve
 
 _HINT = """\
@@ -39,6 +39,6 @@ def kinesis(**given: Any) -> None:
         serve(settings(**given), _announce)
     except SettingsError as error:
         raise ConfigurationError(error.message, error.remedy) from None
-    except ListenError as error:
+    except (ListenError, JournalError) as error:
         raise EnvironmentFailedError(error.message, error.remedy) from None
     leave(0)

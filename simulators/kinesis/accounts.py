@@ -54,6 +54,14 @@ class Accounts:
         account = self._accounts[caller] = self._new(caller)
         return account
 
+    def make_missing_streams(self, now_ms: int) -> None:
+        """Make the streams of the start that an account of an earlier process lacks; those that are there stay."""
+        for account in self.all():
+            names = {stream.name for stream in account.streams(now_ms)}
+            for spec in self._streams:
+                if spec.name not in names:
+                    account.create(spec.name, spec.shards, now_ms - account.settings.transition_ms)
+
     def keep_house(self, now_ms: int) -> None:
         """Let happen what is due, and forget what is older than its stream keeps it."""
         for account in self.all():

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from simulators.kinesis import disturbance_settings
-from simulators.kinesis.errors import ListenError, SettingsError
+from simulators.kinesis import disturbance_settings, durable_settings
+from simulators.kinesis.errors import JournalError, ListenError, SettingsError
 from simulators.kinesis.quota_file import load_quotas
 from simulators.kinesis.server import Door, leave, serve
 from simulators.kinesis.settings import (
@@ -88,6 +88,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help="How long creating, changing and deleting streams and consumers takes.",
             ),
+            *durable_settings.OPTIONS,
             *disturbance_settings.OPTIONS,
         )
     ):
@@ -108,6 +109,9 @@ def settings(
     quota_scale: float,
     memory_mib: int,
     transition_ms: int,
+    durable: Path | None,
+    durable_sync: bool,
+    clock: str,
     **disturbances: Any,
 ) -> ServerSettings:
     """Options as settings; SettingsError if they make no sense."""
@@ -120,6 +124,7 @@ def settings(
         quotas=load_quotas(quotas).scaled(quota_scale),
         memory_bytes_max=memory_mib * MIB,
         transition_ms=transition_ms,
+        durable=durable_settings.durable_settings(durable, sync=durable_sync, clock=clock),
         disturbances=disturbance_settings.disturbance_settings(**disturbances),
     )
 
@@ -146,7 +151,7 @@ def main(**given: Any) -> None:
     code = 0
     try:
         serve(settings(**given), _announce)
-    except (SettingsError, ListenError) as error:
+    except (SettingsError, ListenError, JournalError) as error:
         click.echo(f"error: {error.message}" + (f"\n  → {error.remedy}" if error.remedy else ""), err=True)
         code = 2 if isinstance(error, SettingsError) else 4
     leave(code)

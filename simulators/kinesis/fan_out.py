@@ -7,6 +7,7 @@ from simulators.kinesis import event_stream
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.faults import Faults
 from simulators.kinesis.faulty_call import FAILURE_MESSAGE
+from simulators.kinesis.journal import Journal
 from simulators.kinesis.subscription import Subscription, failure_payload
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -18,8 +19,9 @@ SEND_WAIT_S = 60.0
 class FanOut:
     """All subscriptions under way. They sleep until their shard gets a record, time passes, or the server stops."""
 
-    def __init__(self, now_ms: Callable[[], int], faults: Faults | None = None) -> None:
+    def __init__(self, now_ms: Callable[[], int], faults: Faults | None = None, journal: Journal | None = None) -> None:
         self._now_ms = now_ms
+        self._journal = journal
         self._faults = faults or Faults()
         self._awake: set[asyncio.Event] = set()
         self._stopped = asyncio.Event()
@@ -52,6 +54,7 @@ class FanOut:
     async def _push_events(self, subscription: Subscription, send: Send, awake: asyncio.Event) -> None:
         while not self._stopped.is_set() and not subscription.has_expired(self._now_ms()):
             awake.clear()
+            self._require_kept()
             stalled_ms = 0 if self._faults.is_quiet else self._heed_conditions(subscription)
             event = None if stalled_ms else subscription.next(self._now_ms())
             if event is None:
@@ -62,6 +65,14 @@ class FanOut:
             await self._send(send, event_stream.event("SubscribeToShardEvent", event.payload))
             if event.last:
                 return
+
+    def _require_kept(self) -> None:
+        """InternalFailureException if what subscribers would see is not on disk where it should be."""
+        try:
+            if self._journal:
+                self._journal.settle(self._now_ms())
+        except ServiceError as error:
+            raise ServiceError("InternalFailureException", error.message) from None
 
     def _wait_ms(self, subscription: Subscription) -> int:
         """How long it is until there may be something to push, in milliseconds."""

@@ -19,9 +19,11 @@ from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.application import Application
 from simulators.kinesis.certificate import Certificate, ensure_certificate
 from simulators.kinesis.disturbances import Disturbances
+from simulators.kinesis.durable_settings import DurableSettings
 from simulators.kinesis.errors import ListenError, ServiceError, SettingsError
 from simulators.kinesis.fan_out import FanOut
 from simulators.kinesis.faults import Faults
+from simulators.kinesis.journal import Journal
 from simulators.kinesis.listener import (
     CONNECTIONS_MAX,
     FILES_RESERVED,
@@ -98,10 +100,12 @@ def _open_doors(settings: ServerSettings, sockets: ExitStack) -> list[Door]:
 
 async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Announce) -> None:
     accounts = _accounts(settings)
+    journal, clock = _resume(settings.durable, accounts)
+    _make_streams(accounts, clock())
     faults = Faults(settings.disturbances.seed)
-    service = Service(accounts, now_ms, faults)
+    service = Service(accounts, clock, faults)
     disturbances = Disturbances(service, settings.disturbances.latency, settings.disturbances.seed)
-    requests, sampler, fan_out = ServiceMetrics(accounts, now_ms), RateSampler(), FanOut(now_ms, faults)
+    requests, sampler, fan_out = ServiceMetrics(accounts, clock), RateSampler(), FanOut(clock, faults, journal)
     application = Application(service, requests, sampler, fan_out, disturbances)
     connections_max = _connections_max(len(doors))
     servers = [HttpServer(application, door.listener, door.certificate, connections_max) for door in doors]
@@ -109,14 +113,14 @@ async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Anno
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     serving = [asyncio.create_task(server.serve()) for server in servers]
-    housekeeping = asyncio.create_task(_keep_house(accounts, sampler, faults))
+    housekeeping = asyncio.create_task(_keep_house(clock, accounts, sampler, faults, journal))
     try:
         for door in doors:
             await until_healthy(door.address, door.certificate)
         for door in doors:
             if door.port_file:
                 write_port(door.port_file, door.address.port)
-        faults.add_all(settings.disturbances.faults, now_ms())
+        faults.add_all(settings.disturbances.faults, clock())
         announce(doors)
         await _first(serving, stopping)
     finally:
@@ -145,7 +149,7 @@ def _connections_max(doors: int) -> int:
 
 
 def _accounts(settings: ServerSettings) -> Accounts:
-    accounts = Accounts(
+    return Accounts(
         AccountSettings(
             quotas=settings.quotas,
             memory_bytes_max=settings.memory_bytes_max,
@@ -154,18 +158,36 @@ def _accounts(settings: ServerSettings) -> Accounts:
         ),
         settings.streams,
     )
+
+
+def _resume(durable: DurableSettings | None, accounts: Accounts) -> tuple[Journal | None, Callable[[], int]]:
+    """Take up what an earlier process kept, if anything is to be kept, and the time to go on from."""
+    if durable is None:
+        return None, now_ms
+    journal = Journal.open(durable.folder, accounts, _log.warning, sync=durable.sync)
+    if not (durable.resumes_clock and journal.last_ms):
+        return journal, now_ms
+    behind_ms = now_ms() - journal.last_ms
+    return journal, lambda: now_ms() - behind_ms
+
+
+def _make_streams(accounts: Accounts, moment_ms: int) -> None:
     try:
-        accounts.of(accounts.default, now_ms())
+        accounts.make_missing_streams(moment_ms)
+        accounts.of(accounts.default, moment_ms)
     except ServiceError as error:
         raise SettingsError(f"the streams cannot be made: {error.message}") from None
-    return accounts
 
 
-async def _keep_house(accounts: Accounts, sampler: RateSampler, faults: Faults) -> None:
+async def _keep_house(
+    clock: Callable[[], int], accounts: Accounts, sampler: RateSampler, faults: Faults, journal: Journal | None
+) -> None:
     while True:
-        faults.refresh(now_ms())
-        accounts.keep_house(now_ms())
-        sampler.sample(accounts, now_ms())
+        faults.refresh(clock())
+        accounts.keep_house(clock())
+        sampler.sample(accounts, clock())
+        if journal:
+            journal.keep_house(clock())
         await asyncio.sleep(HOUSEKEEPING_S)
 
 

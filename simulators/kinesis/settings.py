@@ -7,6 +7,7 @@ from pathlib import Path
 from simulators.kinesis import model
 from simulators.kinesis.accounts import StreamSpec
 from simulators.kinesis.disturbance_settings import UNDISTURBED, DisturbanceSettings
+from simulators.kinesis.durable_settings import DurableSettings
 from simulators.kinesis.errors import SettingsError
 from simulators.kinesis.memory import MEMORY_BYTES_MAX
 from simulators.kinesis.quota import AWS, Quotas
@@ -41,6 +42,7 @@ class ServerSettings:
     quotas: Quotas = AWS
     memory_bytes_max: int = MEMORY_BYTES_MAX
     transition_ms: int = TRANSITION_MS
+    durable: DurableSettings | None = None
     disturbances: DisturbanceSettings = UNDISTURBED
 
 

@@ -7,7 +7,6 @@ from simulators.kinesis import model
 from simulators.kinesis.call import Call
 from simulators.kinesis.errors import ServiceError, invalid_argument, not_found, throughput_exceeded
 from simulators.kinesis.faulty_call import INTERNAL_FAILURE, refusal, refusals
-from simulators.kinesis.fragment import keys_and_data
 from simulators.kinesis.hashing import HASH_KEY_MAX, hash_key, hash_key_from_number, hash_keys
 from simulators.kinesis.iterator import ShardIterator
 from simulators.kinesis.position import Start, start_position
@@ -43,7 +42,7 @@ def put_record(call: Call) -> dict[str, Any]:
     if number is None:
         raise throughput_exceeded(call.rate_exceeded(stream, shard))
     if call.account.journal:
-        call.account.journal.store(stream, [shard.number], [key], [data], call.now_ms)
+        call.account.journal.store(stream, [shard], [fragment], [size], call.now_ms)
     call.account.note_put(len(fragment), 1)
     return {"ShardId": shard.id, "SequenceNumber": str(number)}
 
@@ -56,7 +55,8 @@ def put_records(call: Call) -> bytes:
     results = _put(call, stream, shards, batch)
     stored = [type(one) is int for one in results]
     if call.account.journal and any(stored):
-        _keep(call, stream, list(compress(shards, stored)), list(compress(batch.fragments, stored)))
+        fragments, sizes = list(compress(batch.fragments, stored)), list(compress(batch.sizes, stored))
+        call.account.journal.store(stream, list(compress(shards, stored)), fragments, sizes, call.now_ms)
     call.account.note_put(sum(map(len, batch.fragments)), len(shards))
     return call.protocol.encode_put_results([shard.id for shard in shards], results, stored.count(False))
 
@@ -81,13 +81,6 @@ def _put(call: Call, stream: Stream, shards: list[Shard], batch: Batch) -> list[
         or Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard))
         for index, (one, shard) in enumerate(zip(results, shards, strict=True))
     ]
-
-
-def _keep(call: Call, stream: Stream, shards: list[Shard], fragments: list[bytes]) -> None:
-    """Write to the journal the records that were stored; InternalFailure if that fails, and none of them is."""
-    assert call.account.journal
-    keys, data = zip(*keys_and_data(fragments), strict=True)
-    call.account.journal.store(stream, [shard.number for shard in shards], keys, data, call.now_ms)
 
 
 def _plain_batch(call: Call) -> tuple[Stream, Batch, list[bytes]] | None:

@@ -23,7 +23,7 @@ from simulators.kinesis.journal_folder import JournalFolder
 from simulators.kinesis.journal_records import StoredRecords
 from simulators.kinesis.journal_replay import RECORDS, STATE, Replay, State
 from simulators.kinesis.journal_state import Document, Positions, account_document, positions, resume_account
-from simulators.kinesis.shard import Shard, shard_id
+from simulators.kinesis.shard import Shard
 from simulators.kinesis.stream import Stream
 
 LOOK_EVERY_MS = 60_000
@@ -82,21 +82,26 @@ class Journal:
         account.journal = self
 
     def store(
-        self, stream: Stream, shards: Sequence[int], keys: Sequence[bytes], data: Sequence[bytes], now_ms: int
+        self, stream: Stream, shards: Sequence[Shard], fragments: Sequence[bytes], sizes: Sequence[int], now_ms: int
     ) -> None:
-        """Write records that were just put, by columns; `shards` are the numbers of the stream's shards.
+        """Write records of a stream that were just put, by columns: shard, fragment, bytes of key and data.
 
         InternalFailure if they cannot be written; then they are in the shards no longer.
         """
-        pending = {(stream.key, number): count for number, count in Counter(shards).items()}
-        records = StoredRecords(stream.key.encode(), shards, keys, data)
+        counts = Counter(shards)
+        pending = {(stream.key, shard.number): count for shard, count in counts.items()}
+        records = StoredRecords(
+            stream_key=stream.key.encode(),
+            shards=[shard.number for shard in shards],
+            sizes=sizes,
+            fragments=fragments,
+            arrivals_ms={one.number: one.last_arrival_ms for one in counts if one.last_arrival_ms != now_ms},
+        )
         try:
             self.settle(now_ms, pending=pending)
             self._append(RECORDS, now_ms, journal_records.encode(records), pending)
         except ServiceError:
-            for (_, number), count in pending.items():
-                shard = stream.shard(shard_id(number))
-                assert shard
+            for shard, count in counts.items():
                 shard.take_back(shard.log.end - count)
             # What was taken back may have moved a shard's clock, of which the journal does not know.
             self._is_behind = True

@@ -7,7 +7,6 @@ import orjson
 
 from simulators.kinesis import journal_records
 from simulators.kinesis.errors import JournalError
-from simulators.kinesis.fragment import cbor_fragment
 from simulators.kinesis.journal_file import Block
 from simulators.kinesis.journal_state import Document, Positions, ShardRecords
 from simulators.kinesis.record_log import RecordLog
@@ -91,13 +90,12 @@ class Replay:
             shards = {shard: self.shards[key, shard] for shard in set(found.shards)}
         except KeyError:
             raise _contradiction(number) from None
-        for shard in shards.values():
-            shard.last_arrival_ms = max(time_ms, shard.last_arrival_ms)
-        for number, partition_key, data in zip(found.shards, found.keys, found.data, strict=True):
-            shard = shards[number]
-            size_bytes = len(partition_key) + len(data)
-            shard.log.append(cbor_fragment(partition_key, data), size_bytes, shard.last_arrival_ms)
-        self.records += len(found.keys)
+        for shard, records in shards.items():
+            records.last_arrival_ms = found.arrivals_ms.get(shard, time_ms)
+        for shard, size_bytes, fragment in zip(found.shards, found.sizes, found.fragments, strict=True):
+            records = shards[shard]
+            records.log.append(fragment, size_bytes, records.last_arrival_ms)
+        self.records += len(found.fragments)
 
     def _keep_memory_bound(self) -> None:
         logs = [shard.log for shard in self.shards.values()]

@@ -16,6 +16,7 @@ from floodmark import __version__, paths
 from floodmark.cli.console import open_console
 from floodmark.cli.doctor import doctor
 from floodmark.cli.kinesis import kinesis
+from floodmark.cli.produce import produce
 from floodmark.cli.report import report
 from floodmark.cli.run import demo, run
 from floodmark.cli.runs import runs
@@ -43,7 +44,7 @@ def cli() -> None:
     """Load testing, traffic simulation and capacity planning for Apache Flink on Amazon Kinesis."""
 
 
-for command in (demo, run, report, runs, up, status, down, kinesis, doctor):
+for command in (demo, run, produce, report, runs, up, status, down, kinesis, doctor):
     cli.add_command(command)
 
 

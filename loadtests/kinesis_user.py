@@ -10,7 +10,7 @@ from locust import LoadTestShape, User, task
 from locust.exception import StopUser
 
 SPAWN_RATE_MAX = 100.0
-"""Above this, Locust warns that starting users may take longer than it should."""
+"""Above this in a process, Locust warns that starting users may take longer than it should."""
 
 _controls: list[LoadControl] = []
 
@@ -29,25 +29,28 @@ class KinesisUser(User):
 
     @task
     def send(self) -> None:
-        """Send until there is nothing left to send; the shape then ends the test."""
+        """Send the next batch that is due. When there will be none, the user is done; the shape then ends the test."""
         session = _controls[-1].session
-        while session and (batch := session.producer.next_batch()):
-            report(self.environment, session.options.stream, session.producer.send(batch))
-        raise StopUser
+        batch = session.producer.next_batch() if session else None
+        if session is None or batch is None:
+            raise StopUser
+        report(self.environment, session.stream, session.producer.send(batch))
 
 
 class ScheduleShape(LoadTestShape):
-    """As many users as there are to be senders, until the schedule is over."""
+    """As many users in each process as there are to be senders, until the schedule is over."""
 
     abstract = True
 
-    _senders = 1
+    _users = 1
+    _processes = 1
 
     def tick(self) -> tuple[int, float] | None:
-        session = _controls[-1].session
-        if session is None:  # asked for the first time, before the test starts
+        role = _controls[-1].role
+        if not role.is_running:  # asked for the first time, before the test starts
             assert self.runner is not None
-            self._senders = int(vars(self.runner.environment.parsed_options)["senders"])
-        elif session.producer.is_over:
+            self._processes = max(1, role.processes)
+            self._users = int(vars(self.runner.environment.parsed_options)["senders"]) * self._processes
+        elif role.is_over:
             return None
-        return self._senders, min(float(self._senders), SPAWN_RATE_MAX)
+        return self._users, min(float(self._users), SPAWN_RATE_MAX * self._processes)

@@ -2,6 +2,7 @@
 
 locust -f loadtests/orders.py                                  the web page, on http://127.0.0.1:8089
 locust -f loadtests/orders.py --headless --rate 1500 --duration 45s
+locust -f loadtests/orders.py --headless --rate 200000 --processes 4
 """
 
 from kinesis_user import KinesisUser, ScheduleShape, register

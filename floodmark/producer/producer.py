@@ -206,12 +206,13 @@ class Producer:
     def follow(self, shares: Shares) -> None:
         """Go on with other shares of the schedule, which may let it end earlier too."""
         with self._state:
-            if self._closed:
-                return
             is_news = shares.revision != self._portion.shares.revision
-            self._dispatcher.follow(shares)
-            if is_news and not self.void_reason:
-                self._note_shares(shares)
+            if not self._closed:
+                self._dispatcher.follow(shares)
+                self._end_with(shares)
+            self._portion.shares = shares
+            if is_news:
+                self._note(shares)
 
     def void(self, reason: str) -> None:
         """Take no new records, because the load as a whole is void for that reason."""
@@ -238,11 +239,15 @@ class Producer:
                     self._close()
         return self.totals
 
-    def _note_shares(self, shares: Shares) -> None:
+    def _end_with(self, shares: Shares) -> None:
+        if self.void_reason:
+            return
         if shares.end_index < self._offered_end:
             self._stopped_early = True
             self._deadline_ns = min(self._deadline_ns, self._drained_ns(shares.end_index))
         self._offered_end = self._portion.end_index
+
+    def _note(self, shares: Shares) -> None:
         try:
             self._ledger.note(shares)
         except EnvironmentFailedError as error:

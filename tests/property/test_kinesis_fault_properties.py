@@ -1,4 +1,4 @@
-"""Whatever faults there are, what was acknowledged is there once, what was refused is not, and lost answers lose nothing."""
+"""Whatever faults there are: what was acknowledged is there once, what was refused is not, no lost answer loses any."""
 
 import base64
 from typing import Any
@@ -10,6 +10,7 @@ from simulators.kinesis.account import AccountSettings
 from simulators.kinesis.call_plan import UnansweredError
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError, SettingsError
+from simulators.kinesis.fault import KINDS
 from simulators.kinesis.fault_file import build_fault
 from simulators.kinesis.faults import Faults
 from simulators.kinesis.quota import AWS, OFF, Quotas
@@ -156,13 +157,18 @@ def test_the_same_calls_meet_the_same_faults(steps: list[tuple[str, Any]], seed:
     assert Client(OFF, seed).play(steps) == Client(OFF, seed).play(steps)
 
 
-@given(
-    given_=st.dictionaries(
-        st.sampled_from(["kind", "shard", "begin", "length", "delay", "x"]), st.integers() | st.text()
-    )
+anything = st.one_of(
+    st.none(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.text(max_size=3), max_size=2)
 )
-def test_whatever_is_no_fault_is_one_error(given_: dict[str, Any]) -> None:
+members = st.sampled_from(["stream", "shard", "begin", "length", "delay", "offset", "actions", "probability", "x"])
+
+
+@settings(deadline=None)
+@given(name=st.sampled_from(sorted(KINDS)), others=st.dictionaries(members, anything, max_size=3))
+def test_anything_is_a_fault_or_one_error(name: str, others: dict[str, Any]) -> None:
     try:
-        build_fault(given_)
+        fault = build_fault({"kind": name, **others})
     except SettingsError as error:
         assert error.message  # noqa: PT017 most of it is no fault
+    else:
+        assert build_fault(fault.model_dump(mode="json")) == fault

@@ -11,7 +11,7 @@ from simulators.kinesis.account import Account
 from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.arn import parse_arn
 from simulators.kinesis.caller import Caller
-from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.errors import ServiceError, invalid_argument
 from simulators.kinesis.iterator import ShardIterator
 from simulators.kinesis.page_token import PageToken
 from simulators.kinesis.resource_policy import parse_policy
@@ -43,7 +43,9 @@ def account_of_call(accounts: Accounts, caller: Caller, action: str, payload: ob
     own = accounts.of(caller, now_ms)
     if not isinstance(payload, dict):
         return own
-    owner_id = _owner_id(action, payload) or caller.account_id
+    owner_id, region = _owner(action, payload, caller.region) or (caller.account_id, caller.region)
+    if region != caller.region:
+        raise invalid_argument(f"The request names a resource in {region}, and this endpoint is {caller.region}.")
     if owner_id == caller.account_id:
         if own.has_policies and action in SHARED_ACTIONS:
             _refuse_denied(own, action, payload)
@@ -66,17 +68,18 @@ def _refuse_denied(own: Account, action: str, payload: Mapping[str, object]) -> 
         raise _denied(caller, action, resource, "with an explicit deny in a resource-based policy")
 
 
-def _owner_id(action: str, payload: Mapping[str, object]) -> str | None:
-    """Whose stream or consumer a request names; None if it says nothing of that."""
+def _owner(action: str, payload: Mapping[str, object], region: str) -> tuple[str, str] | None:
+    """Whose stream or consumer a request names, and where; None if it says nothing of that."""
     for name in _ARNS:
         if name in payload:
             arn = parse_arn(payload[name])
-            return arn.account_id if arn else None
+            return (arn.account_id, arn.region) if arn else None
+    owner_id = None
     if action == "GetRecords":
-        return ShardIterator.owner_id(payload.get("ShardIterator"))
-    if action == "ListShards" and "NextToken" in payload:
-        return PageToken.owner_id(payload["NextToken"])
-    return None
+        owner_id = ShardIterator.owner_id(payload.get("ShardIterator"))
+    elif action == "ListShards" and "NextToken" in payload:
+        owner_id = PageToken.owner_id(payload["NextToken"])
+    return (owner_id, region) if owner_id else None
 
 
 def _resource(owner: Account, payload: Mapping[str, object]) -> tuple[str | None, str | None]:

@@ -130,10 +130,10 @@ class Account:
         parsed = parse_arn(arn)
         if parsed is None:
             raise invalid_argument(f"{arn} is not the ARN of a stream.")
-        if parsed.region != self.settings.region:
-            raise invalid_argument(f"{arn} is in another region than this endpoint, which is {self.settings.region}.")
-        if parsed.account_id != self.settings.account_id:
-            raise invalid_argument(f"{arn} is in another account than {self.settings.account_id}.")
+        if (parsed.region, parsed.account_id) != (self.settings.region, self.settings.account_id):
+            raise invalid_argument(
+                f"{arn} is not in account {self.settings.account_id} and region {self.settings.region}."
+            )
         return parsed
 
     def admit_call(self, action: str, now_ms: int, stream: Stream | None = None) -> None:
@@ -202,7 +202,6 @@ class Account:
     def _forget_if_gone(self, stream: Stream) -> None:
         if stream.is_gone and self._streams.get(stream.name) is stream:
             del self._streams[stream.name]
-            stream.wake()
 
 
 def _is_on_demand(stream: Stream) -> bool:

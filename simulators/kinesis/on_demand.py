@@ -64,12 +64,17 @@ class OnDemand:
         return min(self.limit, max(START_SHARDS, self.warm_shards, round(2 * peak)))
 
     def observe(self, load: float, now_ms: int) -> None:
-        """Take note of the average load since the last look; peaks older than `delay_ms` count from now on."""
+        """Take note of the average load of the minute that ends; peaks older than `delay_ms` count from now on."""
         self.recent.append(Peak(seen_ms=now_ms, load=load))
         self._count_peaks(now_ms)
 
+    @property
+    def _delay_after_look_ms(self) -> int:
+        """The delay counts from the beginning of the minute, at the end of which somebody looks."""
+        return self.delay_ms - LOOK_EVERY_MS
+
     def _count_peaks(self, now_ms: int) -> None:
-        while self.recent and self.recent[0].seen_ms <= now_ms - self.delay_ms:
+        while self.recent and self.recent[0].seen_ms <= now_ms - self._delay_after_look_ms:
             peak = self.recent.pop(0)
             day = peak.seen_ms // DAY_MS
             self.daily[day] = max(peak.load, self.daily.get(day, 0.0))
@@ -80,7 +85,7 @@ class OnDemand:
         """The shards that were hot in every minute for `delay_ms` and are to be split."""
         hot = {name for name, load in loads.items() if load > HOT_LOAD}
         self.hot_since_ms = {name: self.hot_since_ms.get(name, now_ms) for name in sorted(hot)}
-        return [name for name, since_ms in self.hot_since_ms.items() if now_ms - since_ms >= self.delay_ms]
+        return [name for name, since_ms in self.hot_since_ms.items() if now_ms - since_ms >= self._delay_after_look_ms]
 
     def wanted_shards(self, open_shards: int, ripe: int) -> int:
         """How many open shards there are to be: more with the capacity or for hot ones, fewer once peaks are forgotten.
@@ -92,7 +97,11 @@ class OnDemand:
             self.granted = capacity
             return min(open_shards, capacity)
         self.granted = capacity
-        return max(capacity, min(open_shards + ripe, 2 * capacity, self.limit), open_shards)
+        if capacity > open_shards:
+            # The busiest are split first, so none is ripe for another reason.
+            self.hot_since_ms = {}
+            return capacity
+        return max(open_shards, min(open_shards + ripe, 2 * capacity, self.limit))
 
     def warm_up(self, shards: int, now_ms: int) -> None:
         """Have capacity for this much from now on; earlier peaks are forgotten, but not the traffic of right now."""

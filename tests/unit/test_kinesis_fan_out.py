@@ -63,6 +63,12 @@ def test_consumers_are_registered_described_listed_and_removed() -> None:
     assert direct.error("DeleteStream", StreamName="s").type == "ResourceInUseException"
     assert [one["ConsumerName"] for one in direct("ListStreamConsumers", StreamARN=ARN)["Consumers"]] == ["c"]
     direct("DeregisterStreamConsumer", ConsumerARN=arn)
+    direct("DeregisterStreamConsumer", ConsumerARN=arn)
+    assert [one["ConsumerStatus"] for one in direct("ListStreamConsumers", StreamARN=ARN)["Consumers"]] == ["DELETING"]
+    with pytest.raises(ServiceError, match="in state DELETING"):
+        direct.start(arn)
+    assert direct.error("RegisterStreamConsumer", **request).type == "ResourceInUseException"
+    direct.now_ms += 2000
     assert direct("ListStreamConsumers", StreamARN=ARN)["Consumers"] == []
     assert direct.error("DescribeStreamConsumer", ConsumerARN=arn).type == "ResourceNotFoundException"
     assert direct.error("DescribeStreamConsumer", ConsumerName="c").type == "InvalidArgumentException"
@@ -184,14 +190,12 @@ def test_two_consumers_each_get_all_records_at_their_own_two_mebibytes_a_second(
     for stamps in pushed_after_ms:
         assert sum(stamp < 10_000 for stamp in stamps) == pytest.approx(2 * 10 + 2, abs=1)
         assert 28_000 <= stamps[-1] <= 30_000
-    metrics = ServiceMetrics(direct.account, lambda: direct.now_ms)
-    labels = {"stream": "s", "shard": FIRST, "consumer": "a"}
+    metrics = ServiceMetrics(direct.accounts, lambda: direct.now_ms)
+    shard = {"account": "000000000000", "region": "us-east-1", "stream": "s", "shard": FIRST}
+    labels = shard | {"consumer": "a"}
     name = "floodmark_kinesis_subscribe_to_shard_event_bytes_total"
     assert metrics.registry.get_sample_value(name, labels) == 60 * MIB
-    assert (
-        metrics.registry.get_sample_value("floodmark_kinesis_outgoing_bytes_total", {"stream": "s", "shard": FIRST})
-        == 0
-    )
+    assert metrics.registry.get_sample_value("floodmark_kinesis_outgoing_bytes_total", shard) == 0
 
 
 def test_an_overdrawn_lane_says_how_long_it_waits() -> None:

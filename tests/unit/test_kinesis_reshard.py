@@ -162,15 +162,34 @@ def test_a_shard_is_split_or_merged_once() -> None:
         assert "has already been merged or split" in str(direct.error(action, **request).message)
 
 
-def test_a_stream_is_updating_for_as_long_as_it_is_told_to() -> None:
+def test_a_stream_is_updating_until_its_shards_change_and_takes_records_meanwhile() -> None:
     direct = Direct(transition_ms=4000)
     direct("SplitShard", ShardToSplit=FIRST, NewStartingHashKey=MIDDLE)
-    assert direct("DescribeStreamSummary")["StreamDescriptionSummary"]["StreamStatus"] == "UPDATING"
-    request = {"ShardToMerge": SECOND, "AdjacentShardToMerge": THIRD}
-    assert direct.error("MergeShards", **request).type == "ResourceInUseException"
+    for elapsed_ms in (0, 3999):
+        direct.now_ms += elapsed_ms
+        assert direct("DescribeStreamSummary")["StreamDescriptionSummary"]["StreamStatus"] == "UPDATING"
+        assert set(direct.shards()) == {FIRST}
+        assert direct("PutRecord", Data="", PartitionKey="k")["ShardId"] == FIRST
+        refused = direct.error("UpdateShardCount", TargetShardCount=2, ScalingType="UNIFORM_SCALING")
+        assert refused.type == "ResourceInUseException"
+    direct.now_ms += 1
+    assert set(direct.shards()) == {FIRST, SECOND, THIRD}
     assert direct("PutRecord", Data="", PartitionKey="k")["ShardId"] in (SECOND, THIRD)
-    direct.now_ms += 4000
-    direct("MergeShards", **request)
+    direct("MergeShards", ShardToMerge=SECOND, AdjacentShardToMerge=THIRD)
+
+
+def test_a_change_is_made_at_its_time_however_late_somebody_asks() -> None:
+    direct = Direct(transition_ms=4000)
+    direct("SplitShard", ShardToSplit=FIRST, NewStartingHashKey=MIDDLE)
+    begun_ms = direct.now_ms
+    direct.now_ms += 3_600_000
+    direct("PutRecord", Data="", PartitionKey="k")
+    (stream,) = direct.account.streams(direct.now_ms)
+    assert [(shard.opened_ms, shard.closed_ms) for shard in stream.shards] == [
+        (begun_ms - 4000, begun_ms + 4000),
+        (begun_ms + 4000, None),
+        (begun_ms + 4000, None),
+    ]
 
 
 def test_shards_are_listed_by_the_time_at_which_they_were_open() -> None:

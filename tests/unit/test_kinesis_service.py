@@ -12,11 +12,12 @@ from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.model import service_model
-from simulators.kinesis.quota import AWS
+from simulators.kinesis.quota import AWS, OFF
 from simulators.kinesis.rates import RateSampler
 from simulators.kinesis.service import ACTIONS
 
 SHARD = "shardId-000000000000"
+ARN_HEAD = "arn:aws:kinesis:us-east-1:000000000000:stream"
 HOUR_MS = 3_600_000
 
 
@@ -241,7 +242,7 @@ def test_changes_take_time_where_they_are_told_to() -> None:
 
 
 def test_five_streams_may_be_in_the_making() -> None:
-    direct = Direct(transition_ms=1000)
+    direct = Direct(transition_ms=1000, quotas=OFF.model_copy(update={"streams_in_creation": 5}))
     for index in range(5):
         direct("CreateStream", StreamName=f"s{index}", ShardCount=1)
     assert direct.error("CreateStream", StreamName="s5", ShardCount=1).type == "LimitExceededException"
@@ -279,13 +280,10 @@ def test_the_account_has_a_shard_limit() -> None:
     ("named", "error"),
     [
         ({}, "InvalidArgumentException"),
-        ({"StreamARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/s"}, None),
-        ({"StreamName": "s", "StreamARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/s"}, None),
-        (
-            {"StreamName": "t", "StreamARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/s"},
-            "InvalidArgumentException",
-        ),
-        ({"StreamARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/t"}, "ResourceNotFoundException"),
+        ({"StreamARN": f"{ARN_HEAD}/s"}, None),
+        ({"StreamName": "s", "StreamARN": f"{ARN_HEAD}/s"}, None),
+        ({"StreamName": "t", "StreamARN": f"{ARN_HEAD}/s"}, "InvalidArgumentException"),
+        ({"StreamARN": f"{ARN_HEAD}/t"}, "ResourceNotFoundException"),
         ({"StreamName": "t"}, "ResourceNotFoundException"),
     ],
 )
@@ -313,20 +311,21 @@ def test_streams_are_listed_by_pages_of_a_hundred(direct: Direct) -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        {"StreamModeDetails": {"StreamMode": "ON_DEMAND"}},
+        {"ShardCount": 1, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}},
+        {"StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "WarmThroughputMiBps": 1},
         {"ShardCount": 1, "WarmThroughputMiBps": 1},
         {"ShardCount": 1, "RecordDistributionStrategy": "AUTO"},
         {},
     ],
 )
-def test_what_is_not_simulated_is_refused_rather_than_ignored(direct: Direct, request_: dict[str, Any]) -> None:
+def test_a_stream_is_refused_what_its_mode_does_not_have(direct: Direct, request_: dict[str, Any]) -> None:
     assert direct.error("CreateStream", StreamName="t", **request_).type == "InvalidArgumentException"
     assert direct("ListStreams")["StreamNames"] == ["s"]
 
 
 def test_metrics_count_what_happened_by_stream_and_shard() -> None:
     direct = Direct(quotas=AWS)
-    metrics = ServiceMetrics(direct.account, lambda: direct.now_ms)
+    metrics = ServiceMetrics(direct.accounts, lambda: direct.now_ms)
     direct("CreateStream", StreamName="s", ShardCount=1)
     entry = {"Data": "AAE=", "PartitionKey": "k"}
     for _ in range(3):
@@ -339,7 +338,7 @@ def test_metrics_count_what_happened_by_stream_and_shard() -> None:
     metrics.count_request("GetRecords", "Success")
 
     def value(name: str, **labels: str) -> float | None:
-        labels = labels or {"stream": "s", "shard": SHARD}
+        labels = labels or {"account": "000000000000", "region": "us-east-1", "stream": "s", "shard": SHARD}
         return metrics.registry.get_sample_value(f"floodmark_kinesis_{name}", labels)
 
     assert value("incoming_records_total") == 1000
@@ -357,12 +356,15 @@ def test_metrics_count_what_happened_by_stream_and_shard() -> None:
 def test_rates_are_averages_over_ten_seconds(direct: Direct) -> None:
     sampler = RateSampler()
     for _ in range(20):
-        sampler.sample(direct.account, direct.now_ms)
+        sampler.sample(direct.accounts, direct.now_ms)
         direct("PutRecords", StreamName="s", Records=[{"Data": "AAE=", "PartitionKey": "k"}] * 30)
         direct.now_ms += 1000
-    rates = sampler.rates("s", START_MS, SHARD)
+    (stream,) = direct.account.streams(direct.now_ms)
+    (shard,) = stream.shards
+    rates = sampler.rates(stream, shard)
     assert (rates.incoming_records, rates.incoming_bytes, rates.outgoing_records) == (30, 90, 0)
-    assert sampler.rates("other", START_MS, SHARD).incoming_records == 0
+    direct("CreateStream", StreamName="new", ShardCount=1)
+    assert sampler.rates(direct.account.find("new", None, direct.now_ms), shard).incoming_records == 0
 
 
 def test_every_served_action_is_one_of_the_service() -> None:
@@ -375,15 +377,15 @@ def test_the_page_for_people_shows_rates_and_refusals() -> None:
     sampler = RateSampler()
     entry = {"Data": "AAE=", "PartitionKey": "k", "ExplicitHashKey": "0"}
     for _ in range(3):
-        sampler.sample(direct.account, direct.now_ms)
+        sampler.sample(direct.accounts, direct.now_ms)
         direct("PutRecords", StreamName="s", Records=[entry] * 500)
         direct("PutRecords", StreamName="s", Records=[entry] * 400)
         direct.now_ms += 1000
     direct("PutRecords", StreamName="s", Records=[entry] * 500)
     direct("PutRecords", StreamName="s", Records=[entry] * 500)
     direct("PutRecords", StreamName="s", Records=[entry] * 7)
-    sampler.sample(direct.account, direct.now_ms)
-    page = status_page.render(direct.account, sampler, direct.now_ms)
+    sampler.sample(direct.accounts, direct.now_ms)
+    page = status_page.render(direct.accounts, sampler, direct.now_ms)
     first, second = re.findall(r"<tr><td class=\"name\">.*?</tr>", page)
     cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td.*?</td>", first)]
     assert cells[:4] == [SHARD, "0" * 32, "3,700", "1,233"]

@@ -115,12 +115,6 @@ def test_the_largest_record_can_be_changed(direct: Direct) -> None:
     assert direct.summary()["MaxRecordSizeInKiB"] == 4096
 
 
-def test_the_mode_stays_provisioned(direct: Direct) -> None:
-    direct("UpdateStreamMode", StreamARN=ARN, StreamModeDetails={"StreamMode": "PROVISIONED"})
-    request = {"StreamARN": ARN, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}}
-    assert direct.error("UpdateStreamMode", **request).type == "InvalidArgumentException"
-
-
 def test_the_limits_of_the_account() -> None:
     limits = Direct(AWS)("DescribeLimits")
     assert (limits["ShardLimit"], limits["OpenShardCount"], limits["OnDemandStreamCount"]) == (20_000, 1, 0)

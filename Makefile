@@ -4,7 +4,7 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check bench docs format clean
+.PHONY: help setup demo test clients lint check bench docs format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -18,6 +18,9 @@ demo: setup  ## the main job under a load of 1,500 orders/s, ending with a repor
 
 test: setup  ## every test (TESTS=tests/unit for some of them)
 	@$(BIN)/python -m pytest $(TESTS)
+
+clients: setup  ## install the Kinesis clients that the contract tests use beside boto3
+	@$(BIN)/python tests/contract/install_clients.py
 
 lint: setup  ## formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -12,6 +12,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from simulators.kinesis.certificate import Certificate
+
 START_WAIT_S = 60.0
 STOP_WAIT_S = 20.0
 
@@ -22,16 +24,26 @@ class Simulator:
 
     process: subprocess.Popen[bytes]
     port: int
+    tls_port: int
     log: Path
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def client(self, **config: Any) -> Any:
+    @property
+    def tls_url(self) -> str:
+        return f"https://localhost:{self.tls_port}"
+
+    @property
+    def certificate(self) -> Certificate:
+        return Certificate.within(self.log.with_name("tls"))
+
+    def client(self, *, tls: bool = False, **config: Any) -> Any:
         return boto3.client(
             "kinesis",
-            endpoint_url=self.url,
+            endpoint_url=self.tls_url if tls else self.url,
+            verify=str(self.certificate.authority) if tls else None,
             region_name="us-east-1",
             aws_access_key_id="any",
             aws_secret_access_key="any",
@@ -43,21 +55,30 @@ StartSimulator = Callable[..., Simulator]
 
 
 def _start(folder: Path, *options: str) -> Simulator:
-    port_file, log = folder / "port", folder / "log"
+    port_file, tls_port_file, log = folder / "port", folder / "tls-port", folder / "log"
+    where: dict[str, Any] = {
+        "--port": 0,
+        "--port-file": port_file,
+        "--tls-port": 0,
+        "--tls-port-file": tls_port_file,
+        "--tls-folder": folder / "tls",
+        "--transition-ms": 0,
+    }
+    defaults = [str(part) for option in where.items() for part in option]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "simulators.kinesis", "--port", "0", "--port-file", str(port_file), *options],
+            [sys.executable, "-m", "simulators.kinesis", *defaults, *options],
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
         )
     deadline = time.monotonic() + START_WAIT_S
-    while not port_file.exists():
+    while not (port_file.exists() and tls_port_file.exists()):
         if process.poll() is not None or time.monotonic() > deadline:
             _stop(process)
             pytest.fail(f"the simulator did not start:\n{log.read_text()}")
         time.sleep(0.05)
-    return Simulator(process, int(port_file.read_text()), log)
+    return Simulator(process, int(port_file.read_text()), int(tls_port_file.read_text()), log)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -72,6 +93,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def start_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSimulator]:
     """Starts simulators with the options given, and stops them all at the end."""
+    yield from _starter(tmp_path_factory)
+
+
+def _starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSimulator]:
     started: list[Simulator] = []
 
     def start(*options: str) -> Simulator:
@@ -82,6 +107,12 @@ def start_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartS
     yield start
     for simulator in started:
         _stop(simulator.process)
+
+
+@pytest.fixture(scope="module")
+def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSimulator]:
+    """As `start_simulator`, for simulators that last as long as their file of tests."""
+    yield from _starter(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,10 @@ def test_a_signal_ends_it_cleanly(start_simulator: Callable[..., Any], number: s
         assert one.process.wait(20) == 0
     assert "Traceback" not in one.log.read_text()
     assert not one.log.with_name("port").exists()
-    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", one.port)):
-        pass
+    assert not one.log.with_name("tls-port").exists()
+    for port in (one.port, one.tls_port):
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            pass
 
 
 def test_it_ends_in_time_although_a_client_never_finishes_its_request(start_simulator: Callable[..., Any]) -> None:
@@ -53,7 +55,8 @@ def test_streams_named_at_the_start_are_there_and_the_url_is_told(start_simulato
     later = client.describe_stream_summary(StreamName="later")["StreamDescriptionSummary"]
     assert later["StreamStatus"] == "CREATING"
     client.close()
-    assert one.log.read_text().strip() == one.url
+    said = [one.url, f"https://127.0.0.1:{one.tls_port}", f"clients trust {one.certificate.authority}"]
+    assert one.log.read_text().splitlines() == said
 
 
 def test_two_simulators_never_share_a_port(start_simulator: Callable[..., Any]) -> None:
@@ -72,7 +75,7 @@ def test_two_simulators_never_share_a_port(start_simulator: Callable[..., Any]) 
         (("--streams", "order-stream:0"), "'order-stream:0' is not a stream"),
         (("--streams", "order stream:1"), "'order stream:1' is not a stream"),
         (("--streams", "a:1,a:2"), "the stream a is named twice"),
-        (("--streams", "a:20001"), "the stream a cannot be made: This request would exceed the shard limit"),
+        (("--streams", "a:20001"), "cannot be made: This request would exceed the shard limit"),
         (("--quotas", "/no/such/file"), "the quota file /no/such/file cannot be read"),
         (("--port", "70000"), "70000 is not in the range"),
         (("--prot", "1"), "No such option"),

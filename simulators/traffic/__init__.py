@@ -17,14 +17,12 @@ DueTimes = Callable[[Integers], Integers]
 class RecordBatch:
     """Consecutive records of one series: `keys[i]` is the partition key of `values[i]`.
 
-    `explicit_hash_keys`, where the keys are spread over the shards by hand, are decimal numbers below 2¹²⁸. Where
-    `plain_keys` is true, every key consists of ASCII characters that JSON takes as they are.
+    `explicit_hash_keys`, where records are spread over the shards by hand, are decimal numbers below 2¹²⁸.
     """
 
     keys: list[str]
     values: list[bytes]
     explicit_hash_keys: list[str] | None = None
-    plain_keys: bool = False
 
 
 class Traffic(Protocol):

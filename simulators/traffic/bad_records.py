@@ -28,6 +28,7 @@ class Role(Enum):
     ID = "id"
     TEXT = "text"
     AMOUNT = "amount"
+    NUMBER = "number"
     TEMPERATURE = "temperature"
     TIME = "time"
 
@@ -143,6 +144,7 @@ def _number_faults(reason: str) -> tuple[tuple[str, str, Callable[[bytes], bytes
 _BY_ROLE = {
     Role.ID: _text_faults("id"),
     Role.TEXT: _text_faults("text"),
+    Role.NUMBER: _number_faults("number"),
     Role.AMOUNT: (
         *_number_faults("amount"),
         ("negative", "amount", lambda number: b"-" + number),

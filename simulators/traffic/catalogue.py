@@ -1,7 +1,9 @@
 """Which kinds of traffic there are, and which stream each of them is for."""
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -9,6 +11,7 @@ from pydantic import Field
 from simulators.traffic.clicks import ClickTrafficOptions
 from simulators.traffic.options import SeriesOptions
 from simulators.traffic.orders import OrderTrafficOptions
+from simulators.traffic.own_options import OwnTrafficOptions, load_own_record, split_name
 from simulators.traffic.payloads import PayloadTrafficOptions
 from simulators.traffic.recorded import RecordedTrafficOptions
 from simulators.traffic.temperatures import TemperatureTrafficOptions
@@ -20,7 +23,8 @@ TrafficOptions = Annotated[
     | TemperatureTrafficOptions
     | ClickTrafficOptions
     | PayloadTrafficOptions
-    | RecordedTrafficOptions,
+    | RecordedTrafficOptions
+    | OwnTrafficOptions,
     Field(discriminator="kind"),
 ]
 """The options of a series, of whatever kind."""
@@ -36,6 +40,8 @@ class Kind:
     stream: str
     columns: tuple[str, ...]
     key_field: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What `options.draw` must be told besides what users set."""
 
 
 _ALL = (
@@ -84,10 +90,30 @@ _ALL = (
 KINDS = {kind.name: kind for kind in _ALL}
 
 
+OWN = "own"
+
+
 def find_kind(name: str) -> Kind:
-    """The kind of that name; ValueError fit for users, naming the nearest one and all there are."""
+    """The kind of that name, or the user's own in `file.py:ClassName`; ValueError fit for users if there is none."""
     if kind := KINDS.get(name):
         return kind
+    if found := split_name(name):
+        return _own_kind(**found)
     near = difflib.get_close_matches(name, KINDS, n=1, cutoff=0.4)
-    meant = f", did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"there are no records of the kind {name!r}{meant} There are {', '.join(KINDS)}")
+    meant = f", did you mean {near[0]!r}?" if near else "."
+    raise ValueError(
+        f"there are no records of the kind {name!r}{meant} There are {', '.join(KINDS)}, file.py:ClassName"
+    )
+
+
+def _own_kind(*, path: str, class_name: str) -> Kind:
+    record = load_own_record(Path(path).absolute(), class_name)
+    return Kind(
+        name=OWN,
+        title=class_name,
+        options=OwnTrafficOptions,
+        stream=record.stream,
+        columns=tuple(record.samplers()),
+        key_field=record.key_field,
+        settings={"path": path, "class_name": class_name},
+    )

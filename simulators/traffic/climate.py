@@ -133,7 +133,8 @@ class Climate:
         warming = _UNIT - ((_UNIT - fixed.coolest[devices]) * _DECAY[into] >> _UNIT_BITS)
         cooling = fixed.hottest[devices] * _DECAY[np.maximum(into - work, 0)] >> _UNIT_BITS
         level = np.where(into < work, warming, cooling)
-        return fixed.room[devices] + (fixed.rise[devices] * level >> _UNIT_BITS) + self._drift(devices, cell)
+        warmth: Integers = fixed.room[devices] + (fixed.rise[devices] * level >> _UNIT_BITS)
+        return warmth + self._drift(devices, cell)
 
     def _drift(self, devices: Integers, cell: int) -> Integers:
         """Sum of the octaves; each goes smoothly from one random value to the next (Perlin's smoothstep)."""

@@ -112,7 +112,7 @@ class RankedTable:
     def __init__(self, size: int, *, exponent: float = 1.0) -> None:
         self._shift = np.uint64(64 - max(_SLOT_BITS, (size - 1).bit_length() + _SLOT_BITS_A_POSITION))
         slots = 2 ** int(64 - self._shift)
-        cumulated = cumulated_weights(size, exponent)
+        cumulated = np.cumsum(zipf_weights(size, exponent))
         centres = ((2 * np.arange(slots) + 1) / (2 * slots) * float(cumulated[-1])).astype(np.int64)
         self._slots = np.searchsorted(cumulated, centres, side="right")
 
@@ -122,23 +122,24 @@ class RankedTable:
         return picked
 
 
-class ZipfTable:
-    """The same for very many positions and any exponent, without slots: exact, but several times dearer."""
+class WeightedTable:
+    """Draws positions by any weights, however many there are: exact, but dearer than by slots."""
 
-    def __init__(self, size: int, *, exponent: float) -> None:
-        self._cumulated = cumulated_weights(size, exponent)
+    def __init__(self, weights: Sequence[float] | npt.NDArray[np.int64]) -> None:
+        shares = np.asarray(weights, np.float64) / float(np.sum(weights))
+        self._cumulated = np.cumsum(np.rint(shares * 2**53).astype(np.int64))
 
     def pick(self, draws: npt.NDArray[np.uint64]) -> Integers:
         """One position a draw."""
-        share = (draws >> np.uint64(11)).astype(np.float64) / 2**53
-        places = (share * float(self._cumulated[-1])).astype(np.int64)
-        picked: Integers = np.searchsorted(self._cumulated, places, side="right")
+        places = (draws >> np.uint64(11)).astype(np.int64)
+        picked: Integers = np.searchsorted(self._cumulated[:-1], places, side="right")
         return picked
 
 
-def cumulated_weights(size: int, exponent: float) -> Integers:
-    """Sums of the weights 1 / rank^exponent in whole numbers, of which the rarest position still has one."""
+def zipf_weights(size: int, exponent: float) -> Integers:
+    """The weights 1 / rank^exponent in whole numbers, of which the rarest position still has one."""
     if exponent == 1:
-        return np.cumsum([max(1, _WEIGHT_UNIT // rank) for rank in range(1, size + 1)])
+        return np.array([max(1, _WEIGHT_UNIT // rank) for rank in range(1, size + 1)])
     ranks = np.arange(1, size + 1, dtype=np.float64)
-    return np.cumsum(np.maximum(1, np.rint(_FINE_WEIGHT_UNIT / ranks**exponent)).astype(np.int64))
+    weights: Integers = np.maximum(1, np.rint(_FINE_WEIGHT_UNIT / ranks**exponent)).astype(np.int64)
+    return weights

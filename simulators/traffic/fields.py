@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from simulators.traffic import Integers
 from simulators.traffic.bad_records import Role
-from simulators.traffic.draws import RankedTable, draw, is_below
+from simulators.traffic.draws import RankedTable, WeightedTable, draw, is_below
 from simulators.traffic.grammar import TEXT_CHARACTERS_MAX
 from simulators.traffic.rows import (
     INDEX_BYTES,
+    INDEX_DIGITS,
     TIME_BYTES,
     Rows,
     TextTable,
@@ -90,6 +91,21 @@ class RankedText:
         self._texts.write(rows, start, self._ranks.pick(drawn[0]))
 
 
+class WeightedText:
+    """One of a few texts, by weight."""
+
+    role = Role.TEXT
+    draws = 1
+
+    def __init__(self, texts: Sequence[str], weights: Sequence[float]) -> None:
+        self._texts = TextTable(texts)
+        self._weights = WeightedTable(weights)
+        self.width = self._texts.width
+
+    def write(self, rows: Rows, start: int, indices: Integers, drawn: Sequence[Draws]) -> None:  # noqa: ARG002 Column
+        self._texts.write(rows, start, self._weights.pick(drawn[0]))
+
+
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """A distribution that consists of two: `share` of the numbers come from the second."""
@@ -109,9 +125,8 @@ class Mixture:
 class Number:
     """A number that is not negative, below 10¹², with so many decimals; drawn in units of its last one."""
 
-    role = Role.AMOUNT
-
-    def __init__(self, source: Table | Mixture, *, decimals: int, end: int) -> None:
+    def __init__(self, source: Table | Mixture, *, decimals: int, end: int, role: Role = Role.AMOUNT) -> None:
+        self.role = role
         self._source = source
         self._decimals = decimals
         self._unit = 10**decimals
@@ -184,7 +199,9 @@ class FieldsMaker:
 
     @property
     def _padding_bytes(self) -> int:
-        return TEXT_CHARACTERS_MAX - self._fields[self._filler].width if self._record_bytes and self._filler else 0
+        if not self._record_bytes or not self._filler:
+            return 0
+        return TEXT_CHARACTERS_MAX - self._fields[self._filler].width + (INDEX_BYTES - INDEX_DIGITS)
 
     def fill(self, first_index: int, rows: Rows) -> None:
         indices = np.arange(first_index, first_index + len(rows))
@@ -196,7 +213,9 @@ class FieldsMaker:
         if self._padding_bytes and self._record_bytes:
             missing = self._record_bytes - sizes_of(rows) - self._unwritten_bytes
             start = self._ends[self._filler] - self._padding_bytes
-            write_padding(rows, start, self._padding_bytes, missing)
+            digits_more = len(str(int(indices[-1]))) - INDEX_DIGITS
+            room = self._padding_bytes - max(0, digits_more)
+            write_padding(rows, start, self._padding_bytes, np.minimum(missing, room))
 
     def stamp(self, rows: Rows, hidden: Integers | None, event_times_ms: Integers) -> None:  # noqa: ARG002 LineMaker
         for name, one in self._fields.items():

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from simulators.traffic import Integers
-from simulators.traffic.draws import ZipfTable, draw_at, is_below, pick_below
+from simulators.traffic.draws import WeightedTable, draw_at, is_below, pick_below, zipf_weights
 from simulators.traffic.key_choice import KeyChoice
 
 HASH_KEYS_END = 2**128
@@ -40,7 +40,7 @@ class PoolKeys:
         self._seed = seed
         self._count = choice.count
         self._names = [f"key-{number}" for number in range(choice.count)]
-        self._ranks = ZipfTable(choice.count, exponent=choice.exponent) if choice.form == "zipf" else None
+        self._ranks = WeightedTable(zipf_weights(choice.count, choice.exponent)) if choice.form == "zipf" else None
 
     def choose(self, indices: Integers, due_times_ms: Integers, texts: Texts) -> Keys:  # noqa: ARG002 others look
         drawn = draw_at(self._seed, _SERIES, indices)[:, 0]

@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simulators.traffic.catalogue import KINDS, find_kind
+from simulators.traffic.catalogue import KINDS, OWN, find_kind
 from simulators.traffic.key_choice import FORMS, parse_duration_ms
 from simulators.traffic.options import SeriesOptions
 from simulators.traffic.pools import LOCALE_DEFAULT
 
-EVERY_KIND = frozenset(KINDS)
+EVERY_KIND = frozenset({*KINDS, OWN})
 LINES = EVERY_KIND - {"payloads"}
 
 
@@ -46,19 +46,22 @@ def read_traffic_options(kind: str, texts: Mapping[str, object], *, seed: int, r
     """The options of a series, from texts by `TextOption.name`.
 
     What is not there, or empty, has its default; what is there beside them is left alone. TrafficOptionError for a
-    text that an option does not take.
+    text that an option does not take, or for an unknown kind.
     """
     settings: dict[str, Any] = {"seed": seed, "run_token": run_token}
-    for option in text_options(kind):
-        text = str(texts.get(option.name) or "").strip() or option.default
-        if text:
-            settings[option.field] = _read(option, text)
     try:
-        return find_kind(kind).options.draw(**settings)
+        for option in text_options(kind):
+            text = str(texts.get(option.name) or "").strip() or option.default
+            if text:
+                settings[option.field] = _read(option, text)
+        found = find_kind(kind)
+        options = found.options.draw(**settings, **found.settings)
+        options.build(lambda indices: indices)  # says what options cannot know, such as a field that is not there
     except ValidationError as error:
         raise TrafficOptionError(_in_words(error)) from None
     except ValueError as error:
         raise TrafficOptionError(str(error)) from None
+    return options
 
 
 def _read(option: TextOption, text: str) -> Any:

@@ -20,6 +20,9 @@ HOLE = 0xFF
 
 TIME_BYTES = 13
 INDEX_BYTES = 12
+INDEX_DIGITS = 10
+"""An index has at least 10 digits, and at most 12."""
+
 INDEX_END = 10**INDEX_BYTES
 PADDING = ord("x")
 

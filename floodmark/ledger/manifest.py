@@ -59,8 +59,13 @@ class Manifest(BaseModel):
         return self.model_copy(update={"profile": profile, "traffic_options": traffic})
 
     def traffic(self) -> Traffic:
-        """The series of records that was offered."""
-        return self.traffic_options.build(self.due_times())
+        """The series of records that was offered. ConfigurationError if the file that makes them is gone or changed."""
+        try:
+            return self.traffic_options.build(self.due_times())
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                f"the records cannot be made again: {error}", "put the file back to its place, as it was"
+            ) from error
 
     def due_times(self) -> DueTimes:
         """Which records are due when, in epoch milliseconds, by index."""

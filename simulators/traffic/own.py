@@ -149,7 +149,8 @@ def event_time() -> Sampler:
 def _unit(decimals: int) -> int:
     if not 0 <= decimals <= DECIMALS_MAX:
         raise ValueError(f"a number has 0 to {DECIMALS_MAX} decimals, not {decimals}")
-    return 10**decimals
+    unit: int = 10**decimals
+    return unit
 
 
 def _end(most: float, unit: int) -> int:

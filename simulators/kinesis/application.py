@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from simulators.kinesis import event_stream, fault_api, metrics, status, status_page
+from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.call_plan import UnansweredError
 from simulators.kinesis.caller import Caller, caller_of
 from simulators.kinesis.connection import close_connection
@@ -17,6 +18,7 @@ from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.fan_out import FanOut
 from simulators.kinesis.fault_api import is_fault_path
+from simulators.kinesis.faults import Faults
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.model import operation
 from simulators.kinesis.protocol import JSON, PROTOCOLS, Protocol
@@ -180,11 +182,15 @@ class Application:
         return metrics.CONTENT_TYPE, self._requests.exposition()
 
     def _status(self) -> tuple[str, bytes]:
-        page = status_page.render(self._service.accounts, self._sampler, self._service.now_ms())
+        page = status_page.render(*self._what_there_is())
         return "text/html; charset=utf-8", page.encode()
 
+    def _what_there_is(self) -> tuple[Accounts, RateSampler, Faults, int]:
+        service = self._service
+        return service.accounts, self._sampler, service.faults, service.now_ms()
+
     def _status_json(self) -> tuple[str, bytes]:
-        document = status.document(self._service.accounts, self._sampler, self._service.now_ms())
+        document = status.document(*self._what_there_is())
         return "application/json", orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 

@@ -47,7 +47,7 @@ class ArmedFault:
             "injected": self.injected,
             "begin_ms": self.begin_ms,
             "end_ms": self.end_ms,
-            "fault": self.fault.model_dump(mode="json", exclude_defaults=True) | {"kind": self.fault.kind},
+            "fault": {"kind": self.fault.kind, **self.fault.model_dump(mode="json", exclude_defaults=True)},
         }
 
     def strikes(self, seed: int, opportunity: int, record: int | None = None) -> bool:

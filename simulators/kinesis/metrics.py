@@ -15,6 +15,8 @@ from prometheus_client.registry import Collector
 
 from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.consumer import Lane
+from simulators.kinesis.fault import KINDS
+from simulators.kinesis.faults import Faults
 from simulators.kinesis.shard import Shard
 
 PREFIX = "floodmark_kinesis_"
@@ -85,8 +87,9 @@ _SHARD_LABELS = ("account", "region", "stream", "shard")
 class ServiceMetrics(Collector):
     """What `/metrics` shows. Requests are counted by action and outcome, which both are bounded sets."""
 
-    def __init__(self, accounts: Accounts, now_ms: Callable[[], int]) -> None:
+    def __init__(self, accounts: Accounts, now_ms: Callable[[], int], faults: Faults | None = None) -> None:
         self._accounts = accounts
+        self._faults = faults or Faults()
         self._now_ms = now_ms
         self._requests: Counter[tuple[str, str]] = Counter()
         self.registry = CollectorRegistry()
@@ -125,6 +128,12 @@ class ServiceMetrics(Collector):
         for labels, count in sorted(self._requests.items()):
             requests.add_metric(labels, count)
         yield requests
+        injected = CounterMetricFamily(
+            PREFIX + "faults_injected", "Calls, records and events that faults struck, by kind", labels=("kind",)
+        )
+        for kind in KINDS:
+            injected.add_metric((kind,), self._faults.injected[kind])
+        yield injected
 
     def describe(self) -> Iterable[Metric]:
         """Nothing in advance: the registry need not collect in order to learn the names."""

@@ -105,7 +105,7 @@ async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Anno
     faults = Faults(settings.disturbances.seed)
     service = Service(accounts, clock, faults)
     disturbances = Disturbances(service, settings.disturbances.latency, settings.disturbances.seed)
-    requests, sampler, fan_out = ServiceMetrics(accounts, clock), RateSampler(), FanOut(clock, faults, journal)
+    requests, sampler, fan_out = ServiceMetrics(accounts, clock, faults), RateSampler(), FanOut(clock, faults, journal)
     application = Application(service, requests, sampler, fan_out, disturbances)
     connections_max = _connections_max(len(doors))
     servers = [HttpServer(application, door.listener, door.certificate, connections_max) for door in doors]

@@ -5,6 +5,7 @@ from html import escape
 
 from simulators.kinesis import status
 from simulators.kinesis.accounts import Accounts
+from simulators.kinesis.faults import Faults
 from simulators.kinesis.rates import RateSampler
 from simulators.kinesis.status import Document
 
@@ -23,9 +24,9 @@ meter { width: 3.5rem; vertical-align: middle; } .refused { color: var(--alarm);
 """
 
 
-def render(accounts: Accounts, sampler: RateSampler, now_ms: int) -> str:
+def render(accounts: Accounts, sampler: RateSampler, faults: Faults, now_ms: int) -> str:
     """The whole page; it needs nothing from elsewhere and loads itself again every two seconds."""
-    found = status.document(accounts, sampler, now_ms)
+    found = status.document(accounts, sampler, faults, now_ms)
     described: list[Document] = found["accounts"]
     streams = [stream for account in described for stream in account["streams"]]
     memory = found["memory"]
@@ -39,10 +40,37 @@ def render(accounts: Accounts, sampler: RateSampler, now_ms: int) -> str:
         f"{memory['stored_bytes'] / 2**20:,.1f} of {memory['bytes_max'] / 2**20:,.0f} MiB in use. "
         f"Rates are averages over {found['rates_window_seconds']} seconds; "
         '<a href="/status.json">the same as JSON</a>, <a href="/metrics">metrics for Prometheus</a>.</p>'
+        f"{_faults(found['faults'])}"
         f"{_hottest(found['hottest_shards'])}"
         f"{''.join(_account(account, is_only=len(described) == 1) for account in described)}"
         f"<p><small>{time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(now_ms / 1000))}</small></p>"
         "</body></html>"
+    )
+
+
+def _faults(faults: list[Document]) -> str:
+    """Those that are set: nobody should take what they do for what the service does."""
+    if not faults:
+        return ""
+    rows = "".join(
+        f'<tr><td class="name">{escape(one["id"])}</td><td class="name">{escape(one["fault"]["kind"])}</td>'
+        f'<td class="name">{escape(_said(one["fault"]))}</td><td class="name">{one["state"]}</td>'
+        f"<td>{one['injected']:,}</td></tr>"
+        for one in faults
+    )
+    head = "".join(f'<th class="name">{name}</th>' for name in ("fault", "kind", "how", "state"))
+    return (
+        f'<h2>Faults</h2><div class="scroll"><table><thead><tr>{head}<th>injected</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _said(fault: Document) -> str:
+    """What was said about a fault, as on the command line."""
+    return " ".join(
+        f"{name}={','.join(value) if isinstance(value, list) else value}"
+        for name, value in fault.items()
+        if name != "kind"
     )
 
 

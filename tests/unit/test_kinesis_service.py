@@ -385,7 +385,7 @@ def test_the_page_for_people_shows_rates_and_refusals() -> None:
     direct("PutRecords", StreamName="s", Records=[entry] * 500)
     direct("PutRecords", StreamName="s", Records=[entry] * 7)
     sampler.sample(direct.accounts, direct.now_ms)
-    page = status_page.render(direct.accounts, sampler, direct.now_ms)
+    page = status_page.render(direct.accounts, sampler, direct.service.faults, direct.now_ms)
     first, second = re.findall(r"<tr><td class=\"name\">.*?</tr>", page)
     cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td.*?</td>", first)]
     assert cells[:4] == [SHARD, "0" * 32, "3,700", "1,233"]

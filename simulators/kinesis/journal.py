@@ -103,8 +103,6 @@ class Journal:
         except ServiceError:
             for shard, count in counts.items():
                 shard.take_back(shard.log.end - count)
-            # What was taken back may have moved a shard's clock, of which the journal does not know.
-            self._is_behind = True
             raise
 
     def settle(self, now_ms: int, *, look_closely: bool = False, pending: Mapping[ShardKey, int] = _NOTHING) -> None:

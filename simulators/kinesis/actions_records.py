@@ -1,19 +1,21 @@
 """The actions that put and get records."""
 
+from collections.abc import Sequence
 from itertools import compress
-from typing import Any, cast
+from typing import Any
 
 from simulators.kinesis import model
 from simulators.kinesis.call import Call
 from simulators.kinesis.errors import ServiceError, invalid_argument, not_found, throughput_exceeded
 from simulators.kinesis.faulty_call import INTERNAL_FAILURE, refusal, refusals
 from simulators.kinesis.hashing import HASH_KEY_MAX, hash_key, hash_key_from_number, hash_keys
+from simulators.kinesis.intake import put_each
 from simulators.kinesis.iterator import ShardIterator
 from simulators.kinesis.position import Start, start_position
 from simulators.kinesis.protocol import Batch, PutResult, Refused
 from simulators.kinesis.shard import Shard, shard_id
 from simulators.kinesis.shard_list import child_shards
-from simulators.kinesis.stream import Stream
+from simulators.kinesis.stream import EVENLY, Stream
 
 PUT_REQUEST_BYTES_MAX = 10 * 1024 * 1024
 """Keys and data of one PutRecords call. Source: API reference, PutRecords."""
@@ -31,9 +33,14 @@ _PLAIN_MEMBERS = {"Records", "StreamName", "StreamARN"}
 def put_record(call: Call) -> dict[str, Any]:
     """Store one record."""
     stream = call.readable_stream()
-    digest, key, data = _entry(call.request, "")
-    size = len(key) + len(data)
+    evenly = stream.settings.distribution == EVENLY
+    digest, key, data = _entry(call.request, "", needs_key=not evenly)
+    if evenly:
+        _refuse_order(call.request)
+        (digest,) = stream.even_hash_keys(1)
+    size = len(key or b"") + len(data)
     _require_sizes(stream, [size])
+    stream.hot_keys.note_single(key or b"")
     shard = stream.shard_for(digest)
     if call.plan and (refused := refusal(call, stream, shard)):
         raise ServiceError(refused.code, refused.message, status=500 if refused.code == INTERNAL_FAILURE else 400)
@@ -51,6 +58,9 @@ def put_records(call: Call) -> bytes:
     """Store many records; each is stored or refused by itself."""
     stream, batch, digests = _plain_batch(call) or _checked_batch(call)
     _require_sizes(stream, batch.sizes)
+    stream.hot_keys.note_one_of(batch.keys)
+    if stream.settings.distribution == EVENLY:
+        digests = stream.even_hash_keys(len(digests))
     shards = stream.shards_for(digests)
     results = _put(call, stream, shards, batch)
     stored = [type(one) is int for one in results]
@@ -61,25 +71,28 @@ def put_records(call: Call) -> bytes:
     return call.protocol.encode_put_results([shard.id for shard in shards], results, stored.count(False))
 
 
-def _put(call: Call, stream: Stream, shards: list[Shard], batch: Batch) -> list[PutResult]:
+def _refuse_order(request: dict[str, Any]) -> None:
+    # Source: developer guide, "Producer API behavior with service-managed distribution".
+    if "SequenceNumberForOrdering" in request:
+        raise invalid_argument("SequenceNumberForOrdering must not be provided for a stream that distributes evenly.")
+
+
+def _put(call: Call, stream: Stream, shards: list[Shard], batch: Batch) -> Sequence[PutResult]:
     """Put each record into its shard, in their order, unless a fault or the quota refuses it."""
-    now_ms = call.now_ms
-    records = zip(shards, batch.fragments, batch.sizes, strict=True)
-    if not call.plan or not (refused := refusals(call, stream, shards)):
-        results = [shard.put(fragment, size, now_ms) for shard, fragment, size in records]
-        if all(results):
-            return cast(list[PutResult], results)
-        refused = {}
-    else:
-        results = [
-            0 if index in refused else shard.put(fragment, size, now_ms)
-            for index, (shard, fragment, size) in enumerate(records)
-        ]
+    refused = refusals(call, stream, shards) if call.plan else {}
+    if refused:
+        left = [index not in refused for index in range(len(shards))]
+        batch = Batch(batch.keys, list(compress(batch.fragments, left)), list(compress(batch.sizes, left)))
+    intakes = [shard.intake for index, shard in enumerate(shards) if index not in refused]
+    numbers = put_each(intakes, batch.fragments, batch.sizes, call.now_ms)
+    if not refused and all(numbers):
+        return numbers
+    others = iter(numbers)
     return [
-        one
-        or refused.get(index)
+        refused.get(index)
+        or next(others)
         or Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard))
-        for index, (one, shard) in enumerate(zip(results, shards, strict=True))
+        for index, shard in enumerate(shards)
     ]
 
 
@@ -107,18 +120,24 @@ def _plain_batch(call: Call) -> tuple[Stream, Batch, list[bytes]] | None:
 
 def _checked_batch(call: Call) -> tuple[Stream, Batch, list[bytes]]:
     """The same for any other request, which the model has to look at; ServiceError if something is wrong with it."""
-    entries = [_entry(record, f"records.{index}.member.") for index, record in enumerate(call.request["Records"], 1)]
+    records = call.request["Records"]
+    needs_key = not call.knows_stream() or call.stream().settings.distribution != EVENLY
+    entries = [
+        _entry(record, f"records.{index}.member.", needs_key=needs_key) for index, record in enumerate(records, 1)
+    ]
     batch = Batch(
-        keys=[key for _, key, _ in entries],
+        keys=[key or b"" for _, key, _ in entries],
         fragments=[call.protocol.fragment(key, data) for _, key, data in entries],
-        sizes=[len(key) + len(data) for _, key, data in entries],
+        sizes=[len(key or b"") + len(data) for _, key, data in entries],
     )
     return call.readable_stream(), batch, [digest for digest, _, _ in entries]
 
 
-def _entry(record: dict[str, Any], path: str) -> tuple[bytes, bytes, bytes]:
-    """The hash key, the partition key and the data of a record to be put."""
+def _entry(record: dict[str, Any], path: str, *, needs_key: bool) -> tuple[bytes, bytes | None, bytes]:
+    """The hash key, the partition key and the data of a record to be put; without a key it is placed evenly."""
     if "PartitionKey" not in record:
+        if not needs_key:
+            return b"", None, record["Data"]
         raise ServiceError(
             "ValidationException",
             f"1 validation error detected: Value null at '{path}partitionKey' failed to satisfy constraint: "

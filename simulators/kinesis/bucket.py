@@ -54,30 +54,45 @@ class Bucket:
 class WriteQuota:
     """Bytes and records that a shard takes; one record is admitted or refused as a whole.
 
-    It is two buckets in one, since it is asked once for every record that is put.
+    It is two buckets in one, since it is asked once for every record that is put. What is left in them is counted in
+    thousandths.
     """
 
-    __slots__ = ("_bytes", "_bytes_full", "_bytes_rate", "_filled_ms", "_records", "_records_full", "_records_rate")
+    __slots__ = (
+        "_bytes_full",
+        "_bytes_rate",
+        "_records_full",
+        "_records_rate",
+        "bytes_left",
+        "filled_ms",
+        "records_left",
+    )
 
     def __init__(self, quotas: ShardQuotas, now_ms: int) -> None:
         self._bytes_rate = quotas.write_bytes_per_second or _UNLIMITED
         self._records_rate = quotas.write_records_per_second or _UNLIMITED
-        self._bytes = self._bytes_full = self._bytes_rate * 1000
-        self._records = self._records_full = self._records_rate * 1000
-        self._filled_ms = now_ms
+        self.bytes_left = self._bytes_full = self._bytes_rate * 1000
+        self.records_left = self._records_full = self._records_rate * 1000
+        self.filled_ms = now_ms
+
+    def fill(self, now_ms: int) -> None:
+        """Add what came in since the last time."""
+        elapsed_ms = now_ms - self.filled_ms
+        if elapsed_ms > 0:
+            left = self.bytes_left + elapsed_ms * self._bytes_rate
+            self.bytes_left = left if left < self._bytes_full else self._bytes_full
+            left = self.records_left + elapsed_ms * self._records_rate
+            self.records_left = left if left < self._records_full else self._records_full
+            self.filled_ms = now_ms
 
     def admit(self, size_bytes: int, now_ms: int) -> bool:
         """Whether a record of this size may be stored now; if so it is accounted for."""
-        elapsed_ms = now_ms - self._filled_ms
-        if elapsed_ms > 0:
-            self._bytes = min(self._bytes_full, self._bytes + elapsed_ms * self._bytes_rate)
-            self._records = min(self._records_full, self._records + elapsed_ms * self._records_rate)
-            self._filled_ms = now_ms
+        self.fill(now_ms)
         size = size_bytes * 1000
-        if self._records < 1000 or self._bytes < (size if size < self._bytes_full else self._bytes_full):
+        if self.records_left < 1000 or self.bytes_left < min(size, self._bytes_full):
             return False
-        self._records -= 1000
-        self._bytes -= size
+        self.records_left -= 1000
+        self.bytes_left -= size
         return True
 
 

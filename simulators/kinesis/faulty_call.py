@@ -56,7 +56,7 @@ def refusal(call: Call, stream: Stream, shard: Shard, index: int = 0) -> Refused
         return Refused(INTERNAL_FAILURE, FAILURE_MESSAGE)
     fault = call.plan.record_fault(index, shard.id)
     if isinstance(fault, Throttle):
-        shard.counters.write_throttled_records += 1
+        shard.counters.write_faulted_records += 1
         return Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard))
     return Refused(INTERNAL_FAILURE, FAILURE_MESSAGE) if fault else None
 

@@ -1,34 +1,38 @@
 """How a record is kept: as the part of an answer that is ready, its data and its partition key.
 
 A record is put once and read by everybody, so it is kept in the encoding in which it came, and what reads it in the
-same encoding copies it. A fragment in JSON is `,{"Data":"…","PartitionKey":"…"`, which an answer goes on with; in CBOR
-it is the two members of a map, `Data` first. Their first bytes tell them apart.
+same encoding copies it. A fragment in JSON is `,{"Data":"…","PartitionKey":"…"`; in CBOR it is the head of a map of
+four and its members `Data` and `PartitionKey`. An answer goes on with the two members that are still missing. The first
+byte of a fragment tells its encoding. A record may have no partition key, and one member less.
 """
 
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import itemgetter
 
 import cbor2
 import orjson
 
-JSON_MARK = ord(",")
-CBOR_MARK = ord("d")
-"""The first byte of a fragment: in CBOR a text of four bytes, which is `Data`."""
+_JSON_MARKS = frozenset(b",")
+_CBOR_MARKS = frozenset(b"\xa3\xa4")
+"""With which byte a fragment can begin: in CBOR the head of a map of three members or four."""
 
-_DATA_HEAD = b"dData"
-_KEY_HEAD = b"lPartitionKey"
 _first_byte: Callable[[bytes], int] = itemgetter(0)
 
 
-def json_fragment(key: bytes, data: bytes) -> bytes:
+def json_fragment(key: bytes | None, data: bytes) -> bytes:
     """A record as JSON keeps it; `key` is UTF-8."""
-    return b',{"Data":"%b","PartitionKey":%b' % (binascii.b2a_base64(data, newline=False), orjson.dumps(key.decode()))
+    text = binascii.b2a_base64(data, newline=False)
+    if key is None:
+        return b',{"Data":"%b"' % text
+    return b',{"Data":"%b","PartitionKey":%b' % (text, orjson.dumps(key.decode()))
 
 
-def cbor_fragment(key: bytes, data: bytes) -> bytes:
+def cbor_fragment(key: bytes | None, data: bytes) -> bytes:
     """A record as CBOR keeps it; `key` is UTF-8."""
-    return b"".join((_DATA_HEAD, cbor_head(2, len(data)), data, _KEY_HEAD, cbor_head(3, len(key)), key))
+    if key is None:
+        return b"\xa3dData%b%b" % (cbor_head(2, len(data)), data)
+    return b"".join((b"\xa4dData", cbor_head(2, len(data)), data, b"lPartitionKey", cbor_head(3, len(key)), key))
 
 
 def json_fragments(records: list[dict[str, str]]) -> list[bytes]:
@@ -45,34 +49,32 @@ def json_fragments(records: list[dict[str, str]]) -> list[bytes]:
 
 def as_json(fragments: list[bytes]) -> list[bytes]:
     """The same records, all of them as JSON keeps them."""
-    return _all_as(JSON_MARK, json_fragment, fragments)
+    return _all_as(_JSON_MARKS, json_fragment, fragments)
 
 
 def as_cbor(fragments: list[bytes]) -> list[bytes]:
     """The same records, all of them as CBOR keeps them."""
-    return _all_as(CBOR_MARK, cbor_fragment, fragments)
+    return _all_as(_CBOR_MARKS, cbor_fragment, fragments)
 
 
-def keys_and_data(fragments: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-    """What the fragments hold, partition keys in UTF-8."""
-    return [_from_json(one) if one[0] == JSON_MARK else _from_cbor(one) for one in fragments]
+def key_and_data(fragment: bytes) -> tuple[bytes | None, bytes]:
+    """What a fragment holds; the partition key, if there is one, in UTF-8."""
+    if fragment[0] in _JSON_MARKS:
+        record = orjson.loads(fragment[1:] + b"}")
+        data = binascii.a2b_base64(record["Data"])
+    else:
+        record = cbor2.loads(bytes((fragment[0] - 2,)) + fragment[1:])
+        data = record["Data"]
+    key = record.get("PartitionKey")
+    return None if key is None else key.encode(), data
 
 
-def _all_as(mark: int, encode: Callable[[bytes, bytes], bytes], fragments: list[bytes]) -> list[bytes]:
-    if set(map(_first_byte, fragments)) <= {mark}:
+def _all_as(
+    marks: frozenset[int], encode: Callable[[bytes | None, bytes], bytes], fragments: list[bytes]
+) -> list[bytes]:
+    if marks.issuperset(map(_first_byte, fragments)):
         return fragments
-    decode = _from_cbor if mark == JSON_MARK else _from_json
-    return [one if one[0] == mark else encode(*decode(one)) for one in fragments]
-
-
-def _from_json(fragment: bytes) -> tuple[bytes, bytes]:
-    record = orjson.loads(fragment[1:] + b"}")
-    return record["PartitionKey"].encode(), binascii.a2b_base64(record["Data"])
-
-
-def _from_cbor(fragment: bytes) -> tuple[bytes, bytes]:
-    record = cbor2.loads(b"\xa2" + fragment)
-    return record["PartitionKey"].encode(), record["Data"]
+    return [one if one[0] in marks else encode(*key_and_data(one)) for one in fragments]
 
 
 def _short_head(major: int, length: int) -> bytes:

@@ -203,9 +203,9 @@ class CborProtocol(Protocol):
             for arrival_ms in set(records.arrivals_ms)
         }
         parts = _interleaved(
-            map(b"\xa4nSequenceNumberx\x38%d".__mod__, sequence_numbers),
-            map(stamps.__getitem__, records.arrivals_ms),
             as_cbor(records.fragments),
+            map(b"nSequenceNumberx\x38%d".__mod__, sequence_numbers),
+            map(stamps.__getitem__, records.arrivals_ms),
         )
         others = self.encode(rest)
         head = b"%cgRecords%b" % (others[0] + 1, cbor_head(4, len(records)))

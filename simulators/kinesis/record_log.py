@@ -9,35 +9,70 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Protocol
 
-SEGMENT_RECORDS_MAX = 1024
+SEGMENT_RECORDS_MAX = 128
+"""A segment with so many records gets no more; one call may have put some beyond them."""
 
 RECORD_OVERHEAD_BYTES = 72
 """What a record costs in memory beyond its fragment: a bytes object, rounded up, a reference, a stamp, a size."""
 
 
-@dataclass(slots=True)
-class _Segment:
-    """Records at consecutive positions, the first of them at `first`.
+class OpenSegment(Protocol):
+    """The newest records of a log, by columns to which anybody may append who appends to all of them.
 
-    `ends_bytes` adds up the sizes of the records; before the first one it stands at `start_bytes`. Only the last
-    segment of a log holds its fragments in a list. The others hold them in tuples, which the garbage collector leaves
-    alone.
+    The first one is at position `first`; `start_bytes` are the sizes of all records before, added up.
     """
 
     first: int
-    fragments: Sequence[bytes]
-    arrivals_ms: "array[int]" = field(default_factory=lambda: array("q"))
-    ends_bytes: "array[int]" = field(default_factory=lambda: array("Q"))
+    start_bytes: int
+    fragments: list[bytes]
+    sizes: list[int]
+    arrivals_ms: list[int]
+
+
+@dataclass(slots=True)
+class _OpenSegment:
+    first: int
     start_bytes: int = 0
+    fragments: list[bytes] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    arrivals_ms: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Segment:
+    """Records at consecutive positions, the first of them at `first`, of which there is at least one.
+
+    `ends_bytes` adds up the sizes of the records; before the first one it stands at `start_bytes`. The fragments are in
+    a tuple, which the garbage collector leaves alone.
+    """
+
+    first: int
+    start_bytes: int
+    fragments: tuple[bytes, ...]
+    ends_bytes: "array[int]"
+    arrivals_ms: "array[int]"
 
     @property
     def end(self) -> int:
         return self.first + len(self.fragments)
 
+    @property
+    def sizes(self) -> list[int]:
+        return [end - start for start, end in zip((self.start_bytes, *self.ends_bytes), self.ends_bytes, strict=False)]
+
     def bytes_before(self, index: int) -> int:
         """Where the sizes stand before the record at `index`."""
         return self.ends_bytes[index - 1] if index else self.start_bytes
+
+
+def _sealed(segment: OpenSegment) -> _Segment:
+    ends_bytes = array("Q", accumulate(segment.sizes, initial=segment.start_bytes))
+    del ends_bytes[0]
+    fragments, arrivals_ms = tuple(segment.fragments), array("q", segment.arrivals_ms)
+    return _Segment(segment.first, segment.start_bytes, fragments, ends_bytes, arrivals_ms)
 
 
 @dataclass(slots=True)
@@ -61,52 +96,70 @@ class RecordSlice:
 class RecordLog:
     """Appended at the new end, trimmed at the old one. Positions count from 1 and are never used twice."""
 
-    def __init__(self, first: int = 1) -> None:
-        self._open: list[bytes] = []
-        self._last = _Segment(first, self._open)
-        self._segments: deque[_Segment] = deque([self._last])
-        self.first = first
-        self.stored_bytes = 0
+    def __init__(self, first: int = 1, *, open_: OpenSegment | None = None) -> None:
+        self._segments: deque[_Segment] = deque()
+        self._open = open_ or _OpenSegment(first)
+        self._sealed_memory_bytes = 0
+        self.first = self._open.first
 
     @property
     def end(self) -> int:
         """The position that the next record will get."""
-        return self._last.end
+        return self._open.first + len(self._open.fragments)
 
     def __len__(self) -> int:
         return self.end - self.first
 
     @property
+    def stored_bytes(self) -> int:
+        """Memory that the records take."""
+        return self._sealed_memory_bytes + _memory_bytes(self._open.fragments)
+
+    @property
+    def appended_bytes(self) -> int:
+        """Sizes of all records that were ever appended, but for those taken back."""
+        return self._open.start_bytes + sum(self._open.sizes)
+
+    @property
     def last_arrival_ms(self) -> int:
         """When the newest record arrived; 0 if there is none."""
-        for segment in reversed(self._segments):
-            if segment.arrivals_ms:
-                return segment.arrivals_ms[-1]
-        return 0
+        if self._open.arrivals_ms:
+            return self._open.arrivals_ms[-1]
+        return self._segments[-1].arrivals_ms[-1] if self._segments else 0
 
     @property
     def first_arrival_ms(self) -> int | None:
         """When the oldest record arrived; None if there is none."""
-        if self.first == self.end:
-            return None
-        return self._segments[0].arrivals_ms[0]
+        if self._segments:
+            return self._segments[0].arrivals_ms[0]
+        return self._open.arrivals_ms[0] if self._open.arrivals_ms else None
 
     def append(self, fragment: bytes, size_bytes: int, arrival_ms: int) -> int:
         """Store a record and return its position.
 
         `size_bytes` are those of its key and data; `arrival_ms` must not be smaller than the one before.
         """
-        count = len(self._open)
-        if count == SEGMENT_RECORDS_MAX:
-            self._begin_segment()
-            count = 0
-        segment = self._last
-        self._open.append(fragment)
-        segment.arrivals_ms.append(arrival_ms)
-        ends_bytes = segment.ends_bytes
-        ends_bytes.append((ends_bytes[-1] if count else segment.start_bytes) + size_bytes)
-        self.stored_bytes += len(fragment) + RECORD_OVERHEAD_BYTES
-        return segment.first + count
+        if len(self._open.fragments) >= SEGMENT_RECORDS_MAX:
+            self.seal()
+        self._open.fragments.append(fragment)
+        self._open.sizes.append(size_bytes)
+        self._open.arrivals_ms.append(arrival_ms)
+        return self.end - 1
+
+    def seal(self) -> None:
+        """Begin a new open segment; there must be records in the one that there is."""
+        segment, open_ = _sealed(self._open), self._open
+        self._segments.append(segment)
+        self._sealed_memory_bytes += _memory_bytes(segment.fragments)
+        open_.first, open_.start_bytes = segment.end, segment.ends_bytes[-1]
+        open_.fragments, open_.sizes, open_.arrivals_ms = [], [], []
+
+    def continue_in(self, open_: OpenSegment) -> None:
+        """Let `open_` be the open segment from now on, with what is in the present one."""
+        mine = self._open
+        open_.first, open_.start_bytes = mine.first, mine.start_bytes
+        open_.fragments, open_.sizes, open_.arrivals_ms = mine.fragments, mine.sizes, mine.arrivals_ms
+        self._open = open_
 
     def read(self, position: int, *, records_max: int, bytes_max: int) -> RecordSlice:
         """The records from `position` on, or from the oldest one if that was trimmed.
@@ -116,64 +169,55 @@ class RecordLog:
         found = RecordSlice(max(position, self.first))
         segments = self._segments
         index = max(0, bisect_right(segments, found.first, key=lambda segment: segment.first) - 1)
-        while index < len(segments) and len(found) < records_max:
-            segment = segments[index]
-            start = found.end - segment.first
-            if start >= len(segment.fragments):
-                break
-            stop = min(len(segment.fragments), start + records_max - len(found))
-            before_bytes = segment.bytes_before(start)
-            limit_bytes = before_bytes + bytes_max - found.size_bytes
-            fitting = bisect_right(segment.ends_bytes, limit_bytes, start, stop)
-            fitting = max(fitting, start if found.fragments else start + 1)
-            found.fragments += segment.fragments[start:fitting]
-            found.arrivals_ms += segment.arrivals_ms[start:fitting]
-            found.size_bytes += segment.bytes_before(fitting) - before_bytes
-            if fitting < stop:
-                break
+        while index < len(segments) and found.end < segments[-1].end:
+            if not _take(found, segments[index], records_max, bytes_max):
+                return found
             index += 1
+        if self._open.first <= found.end < self.end:
+            _take(found, _sealed(self._open), records_max, bytes_max)
         return found
 
     def arrival_ms(self, position: int) -> int | None:
         """When the record at `position`, or the oldest one after it, arrived; None if there is no such record."""
-        one = self.read(position, records_max=1, bytes_max=0)
-        return one.arrivals_ms[0] if one else None
+        position = max(position, self.first)
+        if position >= self._open.first:
+            index = position - self._open.first
+            return self._open.arrivals_ms[index] if index < len(self._open.arrivals_ms) else None
+        index = bisect_right(self._segments, position, key=lambda segment: segment.first) - 1
+        segment = self._segments[index]
+        return segment.arrivals_ms[position - segment.first]
 
     def position_at_time(self, time_ms: int) -> int:
         """The position of the first stored record that arrived at `time_ms` or later; the end if there is none."""
         for segment in self._segments:
-            if segment.arrivals_ms and segment.arrivals_ms[-1] >= time_ms:
+            if segment.arrivals_ms[-1] >= time_ms:
                 return segment.first + bisect_left(segment.arrivals_ms, time_ms)
-        return self.end
+        return self._open.first + bisect_left(self._open.arrivals_ms, time_ms)
 
     def trim_to(self, position: int) -> int:
         """Forget the records before `position`; how many that were."""
         before = self.first
         while self.first < min(position, self.end):
-            self._drop(min(position, self._segments[0].end) - self.first)
+            end = self._segments[0].end if self._segments else self.end
+            self._drop(min(position, end) - self.first)
         return self.first - before
 
-    def take_back(self, position: int) -> tuple[int, int]:
-        """Forget the records from `position` on, as if they had never been: how many, and bytes of keys and data."""
-        count = size = 0
-        while self.end > max(position, self.first):
-            segment = self._last
-            start = max(position - segment.first, 0)
-            taken = segment.fragments[start:]
-            count += len(taken)
-            size += segment.ends_bytes[-1] - segment.bytes_before(start)
-            self.stored_bytes -= _memory(taken)
-            self._open = segment.fragments = list(segment.fragments[:start])
-            del segment.arrivals_ms[start:], segment.ends_bytes[start:]
-            if not start and len(self._segments) > 1:
-                self._segments.pop()
-                self._last = self._segments[-1]
-                self._open = self._last.fragments = list(self._last.fragments)
-        return count, size
+    def take_back(self, position: int) -> None:
+        """Forget the records from `position` on, as if they had never been."""
+        position = max(position, self.first)
+        open_ = self._open
+        while self._segments and open_.first > position:
+            segment = self._segments.pop()
+            self._sealed_memory_bytes -= _memory_bytes(segment.fragments)
+            open_.first, open_.start_bytes = segment.first, segment.start_bytes
+            open_.fragments, open_.sizes = list(segment.fragments), segment.sizes
+            open_.arrivals_ms = list(segment.arrivals_ms)
+        start = position - open_.first
+        del open_.fragments[start:], open_.sizes[start:], open_.arrivals_ms[start:]
 
     def free(self, wanted_bytes: int) -> int:
         """Forget the oldest records until `wanted_bytes` are free, at most one segment; how many records that were."""
-        fragments = self._segments[0].fragments
+        fragments = self._segments[0].fragments if self._segments else self._open.fragments
         freed = count = 0
         while freed < wanted_bytes and count < len(fragments):
             freed += len(fragments[count]) + RECORD_OVERHEAD_BYTES
@@ -181,27 +225,39 @@ class RecordLog:
         self._drop(count)
         return count
 
-    def _begin_segment(self) -> None:
-        self._last.fragments = tuple(self._open)
-        self._open = []
-        self._last = _Segment(self._last.end, self._open)
-        self._segments.append(self._last)
-
     def _drop(self, count: int) -> None:
         """Forget the `count` oldest records, all of which are in the first segment."""
-        segment = self._segments[0]
-        self.stored_bytes -= _memory(segment.fragments[:count])
         self.first += count
-        if self.first == segment.end and len(self._segments) > 1:
+        if not self._segments:
+            open_ = self._open
+            open_.start_bytes += sum(open_.sizes[:count])
+            open_.first += count
+            del open_.fragments[:count], open_.sizes[:count], open_.arrivals_ms[:count]
+            return
+        segment = self._segments[0]
+        self._sealed_memory_bytes -= _memory_bytes(segment.fragments[:count])
+        if self.first == segment.end:
             self._segments.popleft()
             return
         segment.start_bytes = segment.bytes_before(count)
         segment.fragments = segment.fragments[count:]
-        if segment is self._last:
-            self._open = segment.fragments = list(segment.fragments)
         del segment.arrivals_ms[:count], segment.ends_bytes[:count]
         segment.first += count
 
 
-def _memory(fragments: Sequence[bytes]) -> int:
+def _take(found: RecordSlice, segment: _Segment, records_max: int, bytes_max: int) -> bool:
+    """Add to `found` what follows in this segment, as far as the limits let; whether they may let more."""
+    start = found.end - segment.first
+    stop = min(len(segment.fragments), start + records_max - len(found))
+    before_bytes = segment.bytes_before(start)
+    fitting = bisect_right(segment.ends_bytes, before_bytes + bytes_max - found.size_bytes, start, stop)
+    if not found.fragments and start < stop:
+        fitting = max(fitting, start + 1)
+    found.fragments += segment.fragments[start:fitting]
+    found.arrivals_ms += segment.arrivals_ms[start:fitting]
+    found.size_bytes += segment.bytes_before(fitting) - before_bytes
+    return fitting == stop and len(found) < records_max
+
+
+def _memory_bytes(fragments: Sequence[bytes]) -> int:
     return sum(map(len, fragments)) + len(fragments) * RECORD_OVERHEAD_BYTES

@@ -21,6 +21,9 @@ _SHARD_DIGIT_SHIFT = 144
 _CREATION_SHIFT = 148
 _MARKER = 2 << 184
 
+STEP = 1 << _POSITION_SHIFT
+"""From one sequence number to the next of records that arrive in the same second."""
+
 _SECOND_MASK = 2**36 - 1
 _SHARD_MASK = 2**32 - 1
 _POSITION_MASK = 2**64 - 1
@@ -56,7 +59,7 @@ def numbered_in_a_row(base: int, first: int, arrivals_ms: Sequence[int]) -> list
         index = len(numbers)
         arrived_ms = arrivals_ms[index]
         next_second = bisect_left(arrivals_ms, (arrived_ms // 1000 + 1) * 1000, index)
-        numbers += islice(count(numbered(base, first + index, arrived_ms), 1 << _POSITION_SHIFT), next_second - index)
+        numbers += islice(count(numbered(base, first + index, arrived_ms), STEP), next_second - index)
     return numbers
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from simulators.kinesis import sequence
-from simulators.kinesis.bucket import CallQuota, ReadQuota, WriteQuota
+from simulators.kinesis.bucket import CallQuota, ReadQuota
 from simulators.kinesis.hashing import HashRange
+from simulators.kinesis.intake import Intake, put_each
 from simulators.kinesis.quota import ShardQuotas
 from simulators.kinesis.record_log import RecordLog, RecordSlice
 from simulators.kinesis.visibility import AT_ONCE, Propagation, Visibility
@@ -18,17 +19,37 @@ def shard_id(number: int) -> str:
 
 @dataclass(slots=True)
 class ShardCounters:
-    """What happened to a shard since it was made, in the terms of the service's CloudWatch metrics."""
+    """What happened to a shard since it was made, in the terms of the service's CloudWatch metrics.
 
-    incoming_bytes: int = 0
-    incoming_records: int = 0
+    Puts count nothing: what came in follows from the log, but for what was in it `before` this process took it up.
+    """
+
+    intake: Intake
+    bytes_before: int = 0
+    records_before: int = 0
     outgoing_bytes: int = 0
     outgoing_records: int = 0
-    write_throttled_records: int = 0
+    write_faulted_records: int = 0
+    """Throttled not by the quota but by a fault."""
     read_throttled_calls: int = 0
     iterator_age_ms: int = 0
     trimmed_by_age_records: int = 0
     trimmed_by_memory_records: int = 0
+
+    @property
+    def incoming_bytes(self) -> int:
+        """Keys and data of all records put."""
+        return self.intake.log.appended_bytes - self.bytes_before
+
+    @property
+    def incoming_records(self) -> int:
+        """All records put."""
+        return self.intake.log.end - 1 - self.records_before
+
+    @property
+    def write_throttled_records(self) -> int:
+        """All records refused."""
+        return self.intake.refused_records + self.write_faulted_records
 
 
 class Shard:
@@ -54,20 +75,30 @@ class Shard:
         self.opened_ms = now_ms
         self.closed_ms: int | None = None
         self.created_s = created_s
-        self.log = RecordLog()
-        self.counters = ShardCounters()
         self.read_quota = ReadQuota(quotas, now_ms)
         self.iterator_quota = CallQuota(quotas.get_shard_iterator_calls_per_second, now_ms)
         self.listeners: set[Callable[[], None]] = set()
         self.is_frozen = False
         """Takes nothing and gives nothing, which is a fault; whoever puts asks before."""
-        self.clock_offset_ms = 0
-        """How far ahead its clock is, which is a fault: the stamps on records, and what is compared with them."""
         self.propagation = propagation
         self._visibility = Visibility(propagation) if propagation.longest_ms else None
-        self._write_quota = WriteQuota(quotas, now_ms)
         self._base = sequence.shard_base(self.created_s, number)
-        self._last_arrival_ms = now_ms
+        self.intake = Intake(quotas, now_ms, self._base, self.listeners, self._visibility)
+        self.counters = ShardCounters(self.intake)
+
+    @property
+    def log(self) -> RecordLog:
+        """Its records."""
+        return self.intake.log
+
+    @property
+    def clock_offset_ms(self) -> int:
+        """How far ahead its clock is, which is a fault: the stamps on records, and what is compared with them."""
+        return self.intake.clock_offset_ms
+
+    @clock_offset_ms.setter
+    def clock_offset_ms(self, offset_ms: int) -> None:
+        self.intake.clock_offset_ms = offset_ms
 
     @property
     def is_open(self) -> bool:
@@ -91,38 +122,25 @@ class Shard:
 
         `size_bytes` are those of its key and data.
         """
-        counters = self.counters
-        if not self._write_quota.admit(size_bytes, now_ms):
-            counters.write_throttled_records += 1
-            return None
-        # Arrival stamps never go back within a shard, whatever the machine's clock does.
-        arrival_ms = self._last_arrival_ms = max(now_ms + self.clock_offset_ms, self._last_arrival_ms)
-        position = self.log.append(fragment, size_bytes, arrival_ms)
-        if self._visibility:
-            self._visibility.note(position, position + 1, now_ms)
-        counters.incoming_bytes += size_bytes
-        counters.incoming_records += 1
-        if self.listeners:
-            self.wake()
-        return sequence.numbered(self._base, position, arrival_ms)
+        (number,) = put_each((self.intake,), (fragment,), (size_bytes,), now_ms)
+        return number or None
 
     def take_back(self, position: int) -> None:
         """Forget the records from `position` on: they were stored but not kept on disk, and nobody was told of them."""
-        count, size = self.log.take_back(position)
-        self.counters.incoming_records -= count
-        self.counters.incoming_bytes -= size
+        self.log.take_back(position)
+        self.intake.renumber()
         if self._visibility:
             self._visibility.take_back(position)
 
     @property
     def last_arrival_ms(self) -> int:
         """No record that is put from now on arrives before this moment."""
-        return self._last_arrival_ms
+        return self.intake.arrival_ms
 
     def resume(self, log: RecordLog, last_arrival_ms: int) -> None:
         """Go on with the records of an earlier process."""
-        self.log = log
-        self._last_arrival_ms = last_arrival_ms
+        self.intake.resume(log, last_arrival_ms)
+        self.counters.bytes_before, self.counters.records_before = log.appended_bytes, log.end - 1
 
     def readable_end(self, delay_ms: int, now_ms: int) -> int:
         """The position behind the last record that can be read now if a record can be so long after its arrival."""
@@ -183,6 +201,6 @@ class Shard:
 
     def close(self, children: tuple[str, ...], now_ms: int) -> None:
         """Take no more records; what is there can be read until it is trimmed."""
-        self.closed_ms = max(now_ms, self._last_arrival_ms)
+        self.closed_ms = max(now_ms, self.last_arrival_ms)
         self.children = children
         self.wake()

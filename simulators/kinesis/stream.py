@@ -84,6 +84,7 @@ class Stream:
         self.revision = 0
         """Counts how often the set of shards changed, so that whoever keeps it on disk sees that it did."""
         self.call_quotas: dict[str, CallQuota] = {}
+        self._next_turn = 0
         self._shards: dict[str, Shard] = {}
         self._shards_made = 0
         self._index: RangeIndex | None = None
@@ -135,6 +136,11 @@ class Stream:
         if self._index is None or self._index_revision != self.revision:
             self._index, self._index_revision = RangeIndex(self._starts), self.revision
         return [self._open[place] for place in self._index.find(hash_keys)]
+
+    def even_hash_keys(self, count: int) -> list[bytes]:
+        """Hash keys that go to the open shards in turn, on from where the last ones ended."""
+        first, self._next_turn = self._next_turn, (self._next_turn + count) % len(self._starts)
+        return [self._starts[(first + index) % len(self._starts)] for index in range(count)]
 
     def shard(self, name: str) -> Shard | None:
         """The shard with this name, open or closed; None if there never was one or it has expired."""

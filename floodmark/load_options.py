@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -111,9 +111,7 @@ OPTIONS = (
         default=f"{_PRODUCER.drain_timeout_s:g}s",
         help="how long what is due or in flight at the end may still take",
     ),
-    Option(
-        flag="--stream", field="stream", default="", help="the stream to send to (that of the kind of records)"
-    ),
+    Option(flag="--stream", field="stream", default="", help="the stream to send to (that of the kind of records)"),
     Option(flag="--region", field="region", default="us-east-1", help="AWS region"),
     Option(
         flag="--endpoint",
@@ -244,7 +242,8 @@ def _endpoint(text: str, region: str, allow_remote: bool) -> str:
         return _embedded_endpoint()
     url = f"https://kinesis.{region}.amazonaws.com" if text == "aws" else text
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+    is_plain = parts.scheme in {"http", "https"} and parts.hostname and not parts.username and not parts.password
+    if not is_plain or not _has_port_or_none(parts):
         raise ConfigurationError(
             "--endpoint is no plain URL", "give one such as http://127.0.0.1:4567, without a name or password in it"
         )
@@ -254,6 +253,13 @@ def _endpoint(text: str, region: str, allow_remote: bool) -> str:
             "leave --endpoint out for the one that `floodmark up` started, or add --allow-remote if you mean it",
         )
     return url
+
+
+def _has_port_or_none(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _embedded_endpoint() -> str:

@@ -158,7 +158,7 @@ def _ask(load: Load, shards: int) -> None:
 
 
 def _dry_run(options: LoadOptions, to: str | None, as_json: bool, console: Console) -> int:
-    seeded = random.Random(options.seed)  # so that two dry runs show the same records
+    seeded = random.Random(options.seed)  # noqa: S311 - so that two dry runs show the same records
     load = prepare_load(options, Path(), workers=1, clock=SystemClock(), randomness=seeded)
     if to is None:
         look = sample(load.manifest)

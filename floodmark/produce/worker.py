@@ -17,13 +17,9 @@ from typing import BinaryIO
 from floodmark.clock import SystemClock
 from floodmark.errors import FloodmarkError
 from floodmark.ledger import LedgerWriter
+from floodmark.produce.lines import GIVE_UP, LINE_BYTES_MAX, READY
 from floodmark.produce.load import Load, Outcome
 from floodmark.producer import LoopSender, Producer, PutRecordsLoopTransport
-
-LINE_BYTES_MAX = 4 * 1024 * 1024
-"""A load holds the pools of its traffic: some kilobytes, a thousand names at the most of what anybody sets."""
-
-STOP, GIVE_UP, READY = b"stop\n", b"give up\n", b"ready\n"
 
 
 def main() -> None:
@@ -100,7 +96,7 @@ class _Orders(asyncio.Protocol):
         else:
             self._producer.stop()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         self._producer.stop()
 
 

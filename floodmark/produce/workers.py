@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from floodmark.clock import Clock
 from floodmark.errors import EnvironmentFailedError
+from floodmark.produce.lines import GIVE_UP, LINE_BYTES_MAX, READY, STOP
 from floodmark.produce.load import Load, Outcome, combine
-from floodmark.produce.worker import GIVE_UP, LINE_BYTES_MAX, READY, STOP
 from floodmark.schedule import NANOSECONDS_PER_SECOND
 
 READY_TIMEOUT_S = 60.0

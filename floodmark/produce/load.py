@@ -31,7 +31,10 @@ class Load(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What came of one worker's part; delays are milliseconds. `failure` is the error that ended it, if one did."""
+    """What came of one worker's part; delays are milliseconds. `failure` is the error that ended it, if one did.
+
+    `cpu_s` is the processor time of sending, without that of starting.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -40,6 +40,7 @@ async def _work(load: Load) -> Outcome:
     gc.collect()
     gc.freeze()  # what is loaded by now stays; looking through it again and again holds calls up
     listening = await _listen(producer)
+    before_s = time.process_time()
     try:
         await sender.run()
     finally:
@@ -54,7 +55,7 @@ async def _work(load: Load) -> Outcome:
         schedule_delay_p99_ms=standing.schedule_delay_p99_ms,
         schedule_delay_max_ms=standing.schedule_delay_max_ms,
         all_calls_open_s=standing.all_calls_open_s,
-        cpu_s=time.process_time(),
+        cpu_s=time.process_time() - before_s,
         void_reason=producer.void_reason,
         failure=str(failure) if failure else "",
         failure_exit_code=failure.exit_code if failure else 0,
@@ -115,7 +116,7 @@ def _failed(error: FloodmarkError) -> Outcome:
         schedule_delay_p99_ms=0,
         schedule_delay_max_ms=0,
         all_calls_open_s=0,
-        cpu_s=time.process_time(),
+        cpu_s=0,
         failure=str(error),
         failure_exit_code=error.exit_code,
     )

@@ -45,6 +45,7 @@ class Durable(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="journal-"))
         self.small_files = patch.object(journal_folder, "FILE_BYTES_MAX", 3_000)
         self.small_files.start()
+        self.transition_ms = 0
         self.direct = self.opened(1_800_000_000_000)
         self.acknowledged: dict[str, list[tuple[Record, int]]] = defaultdict(list)
         self.parents: dict[str, list[str]] = {}
@@ -52,7 +53,7 @@ class Durable(RuleBasedStateMachine):
         """A reader of each shard: its iterator, when that was issued, and how many acknowledged records it saw."""
 
     def opened(self, now_ms: int) -> DirectService:
-        return DirectService(AccountSettings(quotas=OFF, transition_ms=0), now_ms, durable=self.folder)
+        return DirectService(AccountSettings(quotas=OFF, transition_ms=self.transition_ms), now_ms, durable=self.folder)
 
     def teardown(self) -> None:
         self.small_files.stop()
@@ -60,10 +61,18 @@ class Durable(RuleBasedStateMachine):
             self.direct.account.journal.close()
         shutil.rmtree(self.folder)
 
-    @initialize(shards=st.integers(1, 4))
-    def create(self, shards: int) -> None:
+    @initialize(shards=st.integers(1, 4), transition_ms=st.sampled_from([0, 2_000]))
+    def create(self, shards: int, transition_ms: int) -> None:
+        """Resharding takes no time, or as long as some of the waits."""
+        self.transition_ms = transition_ms
+        self.is_killed()
         self.direct("CreateStream", StreamName="s", ShardCount=shards)
+        self.direct.now_ms += transition_ms
         self.note_lineage()
+
+    def is_active(self) -> bool:
+        summary = self.direct("DescribeStreamSummary", StreamName="s")["StreamDescriptionSummary"]
+        return bool(summary["StreamStatus"] == "ACTIVE")
 
     def note_lineage(self) -> None:
         for shard in self.direct("ListShards", StreamName="s")["Shards"]:
@@ -85,6 +94,7 @@ class Durable(RuleBasedStateMachine):
     @rule(batch=batches)
     def puts(self, batch: list[tuple[int, bytes]]) -> None:
         self.acknowledge(self.put(batch))
+        self.note_lineage()
 
     @rule(wait_ms=st.integers(0, 5_000))
     def waits(self, wait_ms: int) -> None:
@@ -99,7 +109,7 @@ class Durable(RuleBasedStateMachine):
         shards = self.open_shards()
         shard = shards[int(which * len(shards))]
         first, last = (int(shard["HashKeyRange"][one]) for one in ("StartingHashKey", "EndingHashKey"))
-        if last - first > 2**100 and len(shards) < 12:
+        if last - first > 2**100 and len(shards) < 12 and self.is_active():
             border = str(first + int(at * (last - first)))
             self.direct("SplitShard", StreamName="s", ShardToSplit=shard["ShardId"], NewStartingHashKey=border)
             self.note_lineage()
@@ -107,7 +117,7 @@ class Durable(RuleBasedStateMachine):
     @rule(which=fractions)
     def merges(self, which: float) -> None:
         shards = self.open_shards()
-        if len(shards) > 1:
+        if len(shards) > 1 and self.is_active():
             index = int(which * (len(shards) - 1))
             pair = {"ShardToMerge": shards[index]["ShardId"], "AdjacentShardToMerge": shards[index + 1]["ShardId"]}
             self.direct("MergeShards", StreamName="s", **pair)
@@ -117,6 +127,8 @@ class Durable(RuleBasedStateMachine):
     def scales(self, factor: float) -> None:
         current = len(self.open_shards())
         target = min(12, max(1, (current + 1) // 2, int(factor * current)))
+        if not self.is_active():
+            return
         self.direct("UpdateShardCount", StreamName="s", TargetShardCount=target, ScalingType="UNIFORM_SCALING")
         self.note_lineage()
 
@@ -175,6 +187,7 @@ class Durable(RuleBasedStateMachine):
         self.is_killed()
         if not missing:
             self.acknowledge(unanswered)
+        self.note_lineage()
 
     @invariant()
     def every_record_is_there_once_and_in_order(self) -> None:

@@ -15,8 +15,8 @@ _TRIM_TO_SHARE = 0.98
 _TRIM_BYTES_MAX = 256 * 1024
 """What one shard gives up before another one is asked, so that what is left is about equally old everywhere."""
 
-_PUT_BYTES_UNCHECKED_MAX = 1024 * 1024
-"""Adding up what all shards hold is not worth it after every small put."""
+_UNCHECKED_SHARE = 1 / 64
+"""What may be put before it is looked at: adding up what all shards hold is not worth it after every small put."""
 
 
 class Holder(Protocol):
@@ -46,7 +46,7 @@ class Memory:
     def note_put(self, size_bytes: int, records: int) -> None:
         """Keep the bound, looking at it anew whenever enough may have been put since the last time."""
         self._put_bytes += size_bytes + records * RECORD_OVERHEAD_BYTES
-        if self._put_bytes >= _PUT_BYTES_UNCHECKED_MAX:
+        if self._put_bytes >= self.bytes_max * _UNCHECKED_SHARE:
             self._put_bytes = 0
             self.apply_bound()
 

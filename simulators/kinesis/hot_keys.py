@@ -5,6 +5,7 @@ data streams", 2005): a new key takes the place of the rarest one and inherits i
 1/KEYS_MAX of all records is never missed, and no count is too low.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 KEYS_MAX = 64
@@ -36,10 +37,10 @@ class HotKeys:
         self._calls = 0
         self._halved_ms = 0
 
-    def pick(self, count: int) -> int:
-        """Which of `count` records that were put together is to be noted, with the weight of all of them."""
+    def note_one_of(self, keys: Sequence[bytes]) -> None:
+        """Records with these keys were put together: one of them is counted for all."""
         self._calls += 1
-        return self._calls * _STEP % count
+        self.note(keys[self._calls * _STEP % len(keys)], len(keys))
 
     def note_single(self, key: bytes) -> None:
         """A record was put by itself."""
@@ -48,7 +49,9 @@ class HotKeys:
             self.note(key, SINGLES_PER_SAMPLE)
 
     def note(self, key: bytes, weight: float) -> None:
-        """Count a key `weight` times."""
+        """Count a key `weight` times; the empty one stands for records without a key, which none of them is."""
+        if not key:
+            return
         counts = self._counts
         if key in counts or len(counts) < KEYS_MAX:
             counts[key] = counts.get(key, 0.0) + weight
@@ -58,7 +61,8 @@ class HotKeys:
 
     def age(self, now_ms: int) -> None:
         """Let what is old count less; to be called now and then."""
-        halvings = (now_ms - self._halved_ms) // HALF_LIFE_MS if self._halved_ms else 0
+        # After a thousand nothing is left of any count, and more would be no number.
+        halvings = min(1000, (now_ms - self._halved_ms) // HALF_LIFE_MS) if self._halved_ms else 0
         if self._halved_ms and halvings < 1:
             return
         self._halved_ms = now_ms

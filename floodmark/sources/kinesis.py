@@ -25,7 +25,11 @@ LEVELS: Mapping[str, tuple[str, float]] = {
 
 @dataclass(kw_only=True)
 class KinesisSource:
-    """The simulator's `/metrics`, by shard; every label is `stream/shard`."""
+    """The simulator's `/metrics`, by shard; every label is `stream/shard`.
+
+    A trial uses one account in one region. Where the simulator serves others too, with streams of the same names, rates
+    are of all of them together, and a level is the highest.
+    """
 
     endpoint: Endpoint
     fetch: Callable[[], str] | None = None
@@ -43,10 +47,14 @@ class KinesisSource:
             Sample(time_ms=now_ms, metric=metric, label=shard, value=rate)
             for (metric, shard), rate in self._rates.per_second(now_ms, totals).items()
         ]
-        for figure in found:
-            if figure.name in LEVELS:
-                metric, factor = LEVELS[figure.name]
-                samples.append(Sample(time_ms=now_ms, metric=metric, label=_shard(figure), value=figure.value * factor))
+        for name, (metric, factor) in LEVELS.items():
+            highest: dict[str, float] = {}
+            for figure in (one for one in found if one.name == name):
+                highest[_shard(figure)] = max(figure.value, highest.get(_shard(figure), 0.0))
+            samples += [
+                Sample(time_ms=now_ms, metric=metric, label=shard, value=value * factor)
+                for shard, value in highest.items()
+            ]
         return samples
 
 

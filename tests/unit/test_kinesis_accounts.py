@@ -50,8 +50,8 @@ class Direct(DirectService):
         (b"Bearer token", ANYBODY),
         (
             (
-                b"AWS4-HMAC-SHA256 Credential=123456789012/20261120/eu-west-1/kinesis/aws4_request, SignedHeaders=host, "
-                b"Signature=00"
+                b"AWS4-HMAC-SHA256 Credential=123456789012/20261120/eu-west-1/kinesis/aws4_request, "
+                b"SignedHeaders=host, Signature=00"
             ),
             Caller("123456789012", "eu-west-1"),
         ),

@@ -20,6 +20,8 @@ from floodmark.sources.kinesis import LEVELS, RATES, KinesisSource
 from floodmark.sources.machine import CpuTimes, HiccupSource, MachineSource, read_cpu_times
 from floodmark.sources.processes import ProcessSource
 from floodmark.timeseries import Sample
+from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.metrics import ServiceMetrics
 
 EXPOSITIONS = Path(__file__).parents[1] / "golden" / "exposition"
@@ -191,17 +193,13 @@ def test_an_endpoint_is_read_whole_or_not_at_all(server: str, monkeypatch: pytes
 
 
 def test_every_metric_that_is_looked_for_is_one_that_the_simulator_has() -> None:
-    class Empty:
-        def streams(self, _: int) -> list[object]:
-            return []
-
-    shown = ServiceMetrics(Empty(), lambda: 0).exposition().decode()  # type: ignore[arg-type]
+    shown = ServiceMetrics(Accounts(AccountSettings()), lambda: 0).exposition().decode()
     there = set(re.findall(r"^# TYPE (\S+)", shown, re.MULTILINE))
     assert {*RATES, *LEVELS} <= there
 
 
-def kinesis_text(records: int, throttled: int, age_s: float) -> str:
-    shard = '{stream="order-stream",shard="shardId-000000000001"}'
+def kinesis_text(records: int, throttled: int, age_s: float, account: str = "000000000000") -> str:
+    shard = f'{{account="{account}",region="us-east-1",stream="order-stream",shard="shardId-000000000001"}}'
     return f"""
 floodmark_kinesis_incoming_records_total{shard} {records}
 floodmark_kinesis_incoming_bytes_total{shard} {records * 90}
@@ -222,6 +220,23 @@ def test_shards_are_seen_as_rates_and_levels() -> None:
         ("shard_write_throttled_records_per_second", shard): 15.0,
         ("shard_iterator_age_ms", shard): 250.0,
     }
+
+
+def test_accounts_with_streams_of_the_same_name_are_taken_together() -> None:
+    other = "111111111111"
+    texts = iter(
+        [
+            kinesis_text(1000, 0, 0.1) + kinesis_text(0, 0, 0.0, other),
+            kinesis_text(2000, 30, 0.25) + kinesis_text(500, 10, 0.75, other),
+        ]
+    )
+    source = KinesisSource(endpoint=NOWHERE, fetch=lambda: next(texts))
+    shard = "order-stream/shardId-000000000001"
+    source.sample(1000)
+    found = by_key(source.sample(2000))
+    assert found["shard_incoming_records_per_second", shard] == 1500.0
+    assert found["shard_write_throttled_records_per_second", shard] == 40.0
+    assert found["shard_iterator_age_ms", shard] == 750.0
 
 
 def test_flinks_own_exposition_is_understood() -> None:

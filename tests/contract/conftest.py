@@ -39,7 +39,7 @@ class Simulator:
     def certificate(self) -> Certificate:
         return Certificate.within(self.log.with_name("tls"))
 
-    def client(self, *, tls: bool = False, **config: Any) -> Any:
+    def client(self, *, tls: bool = False, attempts: int = 1, **config: Any) -> Any:
         return boto3.client(
             "kinesis",
             endpoint_url=self.tls_url if tls else self.url,
@@ -47,7 +47,7 @@ class Simulator:
             region_name="us-east-1",
             aws_access_key_id="any",
             aws_secret_access_key="any",
-            config=Config(retries={"total_max_attempts": 1}, **config),
+            config=Config(retries={"total_max_attempts": attempts}, **config),
         )
 
 

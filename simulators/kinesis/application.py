@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
@@ -25,12 +25,12 @@ from simulators.kinesis.protocol import JSON, PROTOCOLS, Protocol
 from simulators.kinesis.rates import RateSampler
 from simulators.kinesis.service import SUBSCRIBE, Service
 from simulators.kinesis.subscription import Subscription
+from simulators.kinesis.transfer import PIECE_BYTES, Receive, Send, Transfers
 
-BODY_BYTES_MAX = 24 * 1024 * 1024
-"""10 MiB of records in base64 with the JSON around 500 of them, and room to spare."""
-
-BODY_WAIT_S = 30.0
-"""How long a client may take to send its request."""
+END_HOLD_S = 0.25
+"""How long the HTTP/2 stream of a finished subscription stays open behind TLS. The JavaScript SDK has its connection
+closed while the subscription goes on, so both end at once, and Node drops what it has not read by then.
+"""
 
 _TARGET_PREFIX = b"Kinesis_20131202."
 _UNANSWERED = "Unanswered"
@@ -40,9 +40,6 @@ _UNKNOWN = "unknown"
 """As a label: anything may be asked for, so whatever the service does not know shares one."""
 
 Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +59,7 @@ class Application:
         self._fan_out = fan_out
         self._requests = requests
         self._sampler = sampler
+        self._transfers = Transfers()
         self._request_ids = count(1)
         self._request_id_head = f"{secrets.token_hex(4)}-0000-4000-8000".encode()
 
@@ -81,15 +79,17 @@ class Application:
     async def _answer_call(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         wire = PROTOCOLS.get(headers.get(b"content-type", b"").partition(b";")[0].strip().decode("latin-1"))
-        action = headers.get(b"x-amz-target", b"").removeprefix(_TARGET_PREFIX).decode("latin-1")
+        action = _action(headers.get(b"x-amz-target", b""))
         try:
-            body = await asyncio.wait_for(_read_body(headers, receive), BODY_WAIT_S)
+            body = await self._transfers.read(headers, receive)
             quiet = self._disturbances.is_quiet
             caller = caller_of(headers.get(b"authorization", b""))
             if quiet:
                 answer = self._call(action, wire, body, caller)
             else:
                 answer = await self._disturbed_call(action, wire, body, caller)
+            if isinstance(answer, bytes):
+                self._transfers.require_room(len(answer))
             status, outcome = 200, "Success"
         except UnansweredError as error:
             self._requests.count_request(action, _UNANSWERED)
@@ -129,10 +129,9 @@ class Application:
     async def _answer_about_faults(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
-            body = await asyncio.wait_for(_read_body(headers, receive, fault_api.BODY_BYTES_MAX), BODY_WAIT_S)
-        except (ServiceError, TimeoutError) as error:
-            failure = _as_service_error(error, "faults")
-            await self._respond(send, failure.status, "text/plain", f"{failure.message}\n".encode())
+            body = await self._transfers.read(headers, receive, fault_api.BODY_BYTES_MAX)
+        except ServiceError as error:
+            await self._respond(send, error.status, "text/plain", f"{error.message}\n".encode())
             return
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         service = self._service
@@ -162,17 +161,22 @@ class Application:
         # What sending to a client that is gone or does not read raises is the end of the subscription and no error of
         # ours; there is nobody to tell that the stream is complete.
         if pushed is None:
+            if scope["scheme"] == "https" and scope["http_version"] == "2":
+                await asyncio.sleep(END_HOLD_S)
             await send({"type": "http.response.body", "body": b""})
         elif isinstance(pushed, UnansweredError):
             await self._leave_unanswered(pushed, scope, receive)
 
     async def _respond(self, send: Send, status: int, content_type: str, body: bytes) -> None:
-        await self._begin(send, status, content_type)
-        await send({"type": "http.response.body", "body": body})
+        # What is sent in one piece the server counts itself.
+        await self._begin(send, status, content_type, len(body) if len(body) > PIECE_BYTES else None)
+        await self._transfers.send(send, body)
 
-    async def _begin(self, send: Send, status: int, content_type: str) -> None:
+    async def _begin(self, send: Send, status: int, content_type: str, length: int | None = None) -> None:
         request_id = b"%b-%012x" % (self._request_id_head, next(self._request_ids))
         headers = [(b"content-type", content_type.encode()), (b"x-amzn-requestid", request_id)]
+        if length is not None:
+            headers.append((b"content-length", b"%d" % length))
         await send({"type": "http.response.start", "status": status, "headers": headers})
 
     def _healthz(self) -> tuple[str, bytes]:
@@ -202,27 +206,9 @@ _PAGES: dict[str, Callable[[Application], tuple[str, bytes]]] = {
 }
 
 
-async def _read_body(headers: dict[bytes, bytes], receive: Receive, bytes_max: int = BODY_BYTES_MAX) -> bytes:
-    length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > bytes_max:
-        raise _too_large(bytes_max)
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ServiceError("RequestAbortedException", "The client went away before its request was complete.")
-        part = message.get("body", b"")
-        size += len(part)
-        if size > bytes_max:
-            raise _too_large(bytes_max)
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _too_large(bytes_max: int) -> ServiceError:
-    return ServiceError("RequestEntityTooLarge", f"A request is {bytes_max} bytes at most.", status=413)
+def _action(target: bytes) -> str:
+    """The action that a request's target names; nothing if it is another service's."""
+    return target.removeprefix(_TARGET_PREFIX).decode("latin-1") if target.startswith(_TARGET_PREFIX) else ""
 
 
 def _unknown_content_type() -> ServiceError:
@@ -232,8 +218,6 @@ def _unknown_content_type() -> ServiceError:
 def _as_service_error(error: Exception, action: str) -> ServiceError:
     if isinstance(error, ServiceError):
         return error
-    if isinstance(error, TimeoutError):
-        return ServiceError("RequestTimeoutException", f"The request took longer than {BODY_WAIT_S} s.", status=408)
     _log.error("%s failed", action, exc_info=error)
     return ServiceError("InternalFailure", "The simulator failed; its log says where.", status=500)
 

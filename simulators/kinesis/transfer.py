@@ -1,0 +1,112 @@
+"""Bodies on their way in and answers on their way out, with a limit on how much may be under way at once.
+
+A body is held until it is complete, and an answer until its client has taken it. Both are as slow as the client, so
+many slow clients would fill the memory; beyond the limit the service is unavailable, which clients try again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from simulators.kinesis.errors import ServiceError
+
+BODY_BYTES_MAX = 24 * 1024 * 1024
+"""10 MiB of records in base64 with the JSON around 500 of them, and room to spare."""
+
+BODY_WAIT_S = 30.0
+"""How long a client may take to send its request."""
+
+SEND_WAIT_S = 60.0
+"""How long a client may leave a piece of an answer unread before its connection is given up."""
+
+PIECE_BYTES = 1024 * 1024
+"""What is sent at once. A smaller answer fits into the system's buffer and is off our hands."""
+
+UNDER_WAY_BYTES_MAX = 512 * 1024 * 1024
+"""Incomplete bodies and large answers of all clients together."""
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Transfers:
+    """All that is under way. Give one to everybody who reads bodies or sends answers."""
+
+    def __init__(self, bytes_max: int = UNDER_WAY_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
+        self._bytes = 0
+
+    async def read(self, headers: Mapping[bytes, bytes], receive: Receive, bytes_max: int = BODY_BYTES_MAX) -> bytes:
+        """The body of a request; ServiceError if it is too large, too slow or not to be had."""
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > bytes_max:
+            raise _too_large(bytes_max)
+        try:
+            async with asyncio.timeout(BODY_WAIT_S):
+                return await self._read(receive, bytes_max)
+        except TimeoutError:
+            message = f"The request took longer than {BODY_WAIT_S:.0f} s."
+            raise ServiceError("RequestTimeoutException", message, status=408) from None
+
+    async def _read(self, receive: Receive, bytes_max: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise ServiceError(
+                        "RequestAbortedException", "The client went away before its request was complete."
+                    )
+                part = message.get("body", b"")
+                parts.append(part)
+                if not message.get("more_body"):
+                    if size + len(part) > bytes_max:
+                        raise _too_large(bytes_max)
+                    return b"".join(parts) if size else part
+                size += self._hold(len(part))
+                if size > bytes_max:
+                    raise _too_large(bytes_max)
+        finally:
+            self._bytes -= size
+
+    async def send(self, send: Send, body: bytes) -> None:
+        """Send what the answer's head announced. Ends early if the client is gone or does not read."""
+        if len(body) <= PIECE_BYTES:
+            await send({"type": "http.response.body", "body": body})
+            return
+        with self._holding(len(body)):
+            for start in range(0, len(body), PIECE_BYTES):
+                piece = body[start : start + PIECE_BYTES]
+                message = {"type": "http.response.body", "body": piece, "more_body": start + PIECE_BYTES < len(body)}
+                async with asyncio.timeout(SEND_WAIT_S):
+                    await send(message)
+
+    def require_room(self, size: int) -> None:
+        """ServiceError if an answer of this size would be too much beside what is under way."""
+        if size > PIECE_BYTES and self._bytes + size > self._bytes_max:
+            raise _unavailable()
+
+    def _hold(self, size: int) -> int:
+        if self._bytes + size > self._bytes_max:
+            raise _unavailable()
+        self._bytes += size
+        return size
+
+    @contextmanager
+    def _holding(self, size: int) -> Iterator[None]:
+        self._bytes += size
+        try:
+            yield
+        finally:
+            self._bytes -= size
+
+
+def _too_large(bytes_max: int) -> ServiceError:
+    return ServiceError("RequestEntityTooLarge", f"A request is {bytes_max} bytes at most.", status=413)
+
+
+def _unavailable() -> ServiceError:
+    message = "The request has failed due to a temporary failure of the server."
+    return ServiceError("ServiceUnavailable", message, status=503)

@@ -233,7 +233,8 @@ def test_pages_for_people_and_for_prometheus(simulator: Any, kinesis: Any, strea
     }
     assert stream in pages["/"].data.decode()
     exposition = pages["/metrics"].data.decode().splitlines()
-    labels = f'{{shard="shardId-000000000000",stream="{stream}"}}'
+    shard = f'shard="shardId-000000000000",stream="{stream}"'
+    labels = f'{{account="000000000000",region="us-east-1",{shard}}}'
     for line in (
         f"floodmark_kinesis_incoming_bytes_total{labels} 6.0",
         f"floodmark_kinesis_incoming_records_total{labels} 1.0",

@@ -62,13 +62,13 @@ def put_records(call: Call) -> bytes:
     if stream.settings.distribution == EVENLY:
         digests = stream.even_hash_keys(len(digests))
     shards = stream.shards_for(digests)
-    results = _put(call, stream, shards, batch)
-    stored = [type(one) is int for one in results]
-    if call.account.journal and any(stored):
+    results, failed = _put(call, stream, shards, batch)
+    if call.account.journal and failed < len(results):
+        stored = [type(one) is int for one in results]
         fragments, sizes = list(compress(batch.fragments, stored)), list(compress(batch.sizes, stored))
         call.account.journal.store(stream, list(compress(shards, stored)), fragments, sizes, call.now_ms)
     call.account.note_put(sum(map(len, batch.fragments)), len(shards))
-    return call.protocol.encode_put_results([shard.id for shard in shards], results, stored.count(False))
+    return call.protocol.encode_put_results([shard.id for shard in shards], results, failed)
 
 
 def _refuse_order(request: dict[str, Any]) -> None:
@@ -77,23 +77,25 @@ def _refuse_order(request: dict[str, Any]) -> None:
         raise invalid_argument("SequenceNumberForOrdering must not be provided for a stream that distributes evenly.")
 
 
-def _put(call: Call, stream: Stream, shards: list[Shard], batch: Batch) -> Sequence[PutResult]:
-    """Put each record into its shard, in their order, unless a fault or the quota refuses it."""
+def _put(call: Call, stream: Stream, shards: list[Shard], batch: Batch) -> tuple[Sequence[PutResult], int]:
+    """Put each record into its shard, in their order, unless a fault or the quota refuses it; and how many were."""
+    intakes, fragments, sizes = [shard.intake for shard in shards], batch.fragments, batch.sizes
     refused = refusals(call, stream, shards) if call.plan else {}
     if refused:
         left = [index not in refused for index in range(len(shards))]
-        batch = Batch(batch.keys, list(compress(batch.fragments, left)), list(compress(batch.sizes, left)))
-    intakes = [shard.intake for index, shard in enumerate(shards) if index not in refused]
-    numbers = put_each(intakes, batch.fragments, batch.sizes, call.now_ms)
+        intakes, fragments = list(compress(intakes, left)), list(compress(fragments, left))
+        sizes = list(compress(sizes, left))
+    numbers = put_each(intakes, fragments, sizes, call.now_ms)
     if not refused and all(numbers):
-        return numbers
+        return numbers, 0
     others = iter(numbers)
-    return [
+    results = [
         refused.get(index)
         or next(others)
         or Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard))
         for index, shard in enumerate(shards)
     ]
+    return results, len(refused) + numbers.count(0)
 
 
 def _plain_batch(call: Call) -> tuple[Stream, Batch, list[bytes]] | None:

@@ -7,7 +7,7 @@ byte of a fragment tells its encoding. A record may have no partition key, and o
 """
 
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 import cbor2
@@ -57,16 +57,14 @@ def as_cbor(fragments: list[bytes]) -> list[bytes]:
     return _all_as(_CBOR_MARKS, cbor_fragment, fragments)
 
 
-def key_and_data(fragment: bytes) -> tuple[bytes | None, bytes]:
-    """What a fragment holds; the partition key, if there is one, in UTF-8."""
-    if fragment[0] in _JSON_MARKS:
-        record = orjson.loads(fragment[1:] + b"}")
-        data = binascii.a2b_base64(record["Data"])
-    else:
-        record = cbor2.loads(bytes((fragment[0] - 2,)) + fragment[1:])
-        data = record["Data"]
-    key = record.get("PartitionKey")
-    return None if key is None else key.encode(), data
+def keys_and_data(fragments: Sequence[bytes]) -> list[tuple[bytes | None, bytes]]:
+    """What fragments hold; the partition key, if there is one, in UTF-8."""
+    marks = set(map(_first_byte, fragments))
+    if marks == _JSON_MARKS:
+        return _from_json(fragments)
+    if marks and marks <= _CBOR_MARKS:
+        return _from_cbor(fragments)
+    return [(_from_json if one[0] in _JSON_MARKS else _from_cbor)((one,))[0] for one in fragments]
 
 
 def _all_as(
@@ -74,7 +72,24 @@ def _all_as(
 ) -> list[bytes]:
     if marks.issuperset(map(_first_byte, fragments)):
         return fragments
-    return [one if one[0] in marks else encode(*key_and_data(one)) for one in fragments]
+    return [encode(key, data) for key, data in keys_and_data(fragments)]
+
+
+def _from_json(fragments: Sequence[bytes]) -> list[tuple[bytes | None, bytes]]:
+    decode = binascii.a2b_base64
+    records = orjson.loads(b"[%b}]" % b"}".join(fragments)[1:])
+    return [(_encoded(record.get("PartitionKey")), decode(record["Data"])) for record in records]
+
+
+def _from_cbor(fragments: Sequence[bytes]) -> list[tuple[bytes | None, bytes]]:
+    heads = {mark: bytes((mark - 2,)) for mark in _CBOR_MARKS}
+    maps = b"".join([heads[one[0]] + one[1:] for one in fragments])
+    records = cbor2.loads(cbor_head(4, len(fragments)) + maps)
+    return [(_encoded(record.get("PartitionKey")), record["Data"]) for record in records]
+
+
+def _encoded(key: str | None) -> bytes | None:
+    return None if key is None else key.encode()
 
 
 def _short_head(major: int, length: int) -> bytes:

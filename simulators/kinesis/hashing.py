@@ -12,9 +12,12 @@ from functools import lru_cache
 
 try:
     # The interpreter's own MD5 costs less than half of OpenSSL's on inputs as short as a partition key.
-    from _md5 import md5  # type: ignore[import-not-found]
+    from _md5 import md5 as _md5  # type: ignore[import-not-found]
 except ImportError:  # pragma: no cover - depends on how the interpreter was built
-    from hashlib import md5
+    import hashlib
+    from functools import partial
+
+    _md5 = partial(hashlib.md5, usedforsecurity=False)
 
 HASH_KEY_MAX = 2**128 - 1
 """The largest hash key; the smallest is 0."""
@@ -22,13 +25,13 @@ HASH_KEY_MAX = 2**128 - 1
 
 def hash_key(partition_key: bytes) -> bytes:
     """The hash key of a partition key given in UTF-8."""
-    digest: bytes = md5(partition_key, usedforsecurity=False).digest()
+    digest: bytes = _md5(partition_key).digest()
     return digest
 
 
 def hash_keys(partition_keys: Sequence[bytes]) -> list[bytes]:
     """The hash keys of partition keys given in UTF-8."""
-    return [md5(key, usedforsecurity=False).digest() for key in partition_keys]
+    return [_md5(key).digest() for key in partition_keys]
 
 
 def hash_key_from_number(number: int) -> bytes:

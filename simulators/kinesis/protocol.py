@@ -62,8 +62,8 @@ class Protocol(ABC):
         """An answer, or an error."""
 
     @abstractmethod
-    def fragment(self, key: bytes, data: bytes) -> bytes:
-        """A record as this protocol keeps it."""
+    def fragment(self, key: bytes | None, data: bytes) -> bytes:
+        """A record as this protocol keeps it; it may have no key."""
 
     def batch(self, records: list[Any]) -> Batch | None:
         """Records as `decode` leaves them, if each is a key and data, both as they should be, and nothing else.
@@ -71,10 +71,10 @@ class Protocol(ABC):
         Nothing is said about the lengths of the keys.
         """
         try:
-            if {len(record) for record in records} != {2}:
-                return None
             texts = [record["PartitionKey"] for record in records]
             data = [record["Data"] for record in records]
+            if sum(map(len, records)) != 2 * len(records):
+                return None
             keys = list(map(str.encode, texts))
             sizes = self._data_sizes(data)
         except (KeyError, TypeError, ValueError):
@@ -127,7 +127,7 @@ class JsonProtocol(Protocol):
     def encode(self, answer: dict[str, Any]) -> bytes:
         return orjson.dumps(answer, default=_json_default, option=orjson.OPT_PASSTHROUGH_SUBCLASS)
 
-    def fragment(self, key: bytes, data: bytes) -> bytes:
+    def fragment(self, key: bytes | None, data: bytes) -> bytes:
         return json_fragment(key, data)
 
     def _data_sizes(self, data: list[Any]) -> list[int] | None:
@@ -177,7 +177,7 @@ class CborProtocol(Protocol):
     def encode(self, answer: dict[str, Any]) -> bytes:
         return cbor2.dumps(answer, encoders={EpochMs: _cbor_timestamp})
 
-    def fragment(self, key: bytes, data: bytes) -> bytes:
+    def fragment(self, key: bytes | None, data: bytes) -> bytes:
         return cbor_fragment(key, data)
 
     def _data_sizes(self, data: list[Any]) -> list[int] | None:

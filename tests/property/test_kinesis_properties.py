@@ -11,7 +11,7 @@ from simulators.kinesis.account import AccountSettings
 from simulators.kinesis.bucket import WriteQuota
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.fragment import json_fragment, key_and_data
+from simulators.kinesis.fragment import json_fragment, keys_and_data
 from simulators.kinesis.protocol import CBOR, JSON
 from simulators.kinesis.quota import AWS, OFF, Quotas, ShardQuotas
 from simulators.kinesis.record_log import RecordLog
@@ -134,7 +134,7 @@ def test_the_log_reads_as_a_list_would(
         if expected and sum(len(k) + len(d) for k, d in expected) + len(key) + len(data) > bytes_max:
             break
         expected.append((key, data))
-    assert list(map(key_and_data, found.fragments)) == [(b"k" + key.hex().encode(), data) for key, data in expected]
+    assert keys_and_data(found.fragments) == [(b"k" + key.hex().encode(), data) for key, data in expected]
     assert list(found.arrivals_ms) == arrivals[start : start + len(expected)]
 
 

@@ -16,7 +16,7 @@ from simulators.kinesis.fragment import (
     cbor_head,
     json_fragment,
     json_fragments,
-    key_and_data,
+    keys_and_data,
 )
 from simulators.kinesis.protocol import CBOR, JSON
 
@@ -28,7 +28,7 @@ ENCODED = [(key.encode(), data) for key, data in PAIRS]
 def test_both_forms_hold_what_was_put() -> None:
     in_json = [json_fragment(key, data) for key, data in ENCODED]
     in_cbor = [cbor_fragment(key, data) for key, data in ENCODED]
-    assert list(map(key_and_data, in_json)) == list(map(key_and_data, in_cbor)) == ENCODED
+    assert keys_and_data(in_json) == keys_and_data(in_cbor) == ENCODED
     assert as_json(in_cbor) == in_json
     assert as_cbor(in_json) == in_cbor
     assert as_json(in_json) is in_json
@@ -42,7 +42,7 @@ def test_records_are_cut_from_their_request(chosen: list[dict[str, str]], keys_f
     fragments = json_fragments(records)
     assert orjson.loads(b"[" + b"".join(one + b"}" for one in fragments)[1:] + b"]") == records
     wanted = [(record["PartitionKey"].encode(), base64.b64decode(record["Data"])) for record in records]
-    assert list(map(key_and_data, fragments)) == wanted
+    assert keys_and_data(fragments) == wanted
 
 
 @pytest.mark.parametrize("length", [0, 1, 23, 24, 255, 256, 65_535, 65_536, 2**24])
@@ -127,11 +127,11 @@ def test_a_batch_says_how_large_its_records_are() -> None:
     assert batch.keys == [key for key, _ in ENCODED]
     raw = CBOR.batch([{"PartitionKey": key, "Data": data} for key, data in PAIRS])
     assert raw is not None
-    assert (raw.sizes, raw.keys, list(map(key_and_data, raw.fragments))) == (batch.sizes, batch.keys, ENCODED)
+    assert (raw.sizes, raw.keys, keys_and_data(raw.fragments)) == (batch.sizes, batch.keys, ENCODED)
     assert json.loads(batch.fragments[1][1:] + b"}") == RECORDS[1]
 
 
 def test_a_record_may_have_no_key() -> None:
     in_json, in_cbor = json_fragment(None, b"xyz"), cbor_fragment(None, b"xyz")
-    assert [key_and_data(one) for one in (in_json, in_cbor)] == [(None, b"xyz")] * 2
+    assert keys_and_data([in_json, in_cbor]) == [(None, b"xyz")] * 2
     assert (as_json([in_cbor]), as_cbor([in_json])) == ([in_json], [in_cbor])

@@ -5,14 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from simulators.kinesis.account import Account, AccountSettings
+from simulators.kinesis import status
+from simulators.kinesis.access import SHARED_ACTIONS
+from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.command import main
+from simulators.kinesis.direct import DirectService
+from simulators.kinesis.faults import Faults
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.model import service_model
 from simulators.kinesis.quota import AWS, Quotas, ShardQuotas
 from simulators.kinesis.quota_file import load_quotas
+from simulators.kinesis.rates import RateSampler
 from simulators.kinesis.service import ACTIONS, SUBSCRIBE
 
+ARN_HEAD = "arn:aws:kinesis:us-east-1:000000000000:stream"
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "simulator-fidelity.md").read_text()
 
 
@@ -23,6 +30,11 @@ def section(title: str) -> str:
 def rows(text: str) -> dict[str, str]:
     """First and second cell of every row whose first cell is code."""
     return dict(re.findall(r"^\| `([^`]+)` \| ([^|]*?) \|", text, re.MULTILINE))
+
+
+def row(text: str, first: str) -> str:
+    """The second cell of the row that begins so."""
+    return next(line.split("|")[2] for line in text.splitlines() if line.startswith(f"| {first} |"))
 
 
 def test_the_actions_served_and_not_served_are_those_of_the_model() -> None:
@@ -50,9 +62,30 @@ def test_the_quotas_are_those_in_force() -> None:
 
 
 def test_the_metrics_are_those_published() -> None:
-    metrics = ServiceMetrics(Account(AccountSettings()), lambda: 0)
+    metrics = ServiceMetrics(Accounts(AccountSettings()), lambda: 0)
     published = {family.name + ("_total" if family.type == "counter" else "") for family in metrics.registry.collect()}
     assert set(rows(section("Metrics"))) == published
+
+
+def test_the_status_has_the_members_that_are_listed() -> None:
+    direct = DirectService(AccountSettings())
+    direct("CreateStream", StreamName="s", ShardCount=1)
+    direct("RegisterStreamConsumer", StreamARN=f"{ARN_HEAD}/s", ConsumerName="c")
+    for _ in range(10):
+        direct("PutRecords", StreamName="s", Records=[{"Data": "", "PartitionKey": "k"}] * 10)
+    found = status.document(direct.accounts, RateSampler(), Faults(), direct.now_ms)
+    text = section("Status")
+    assert set(rows(text)) == set(found)
+    (account,) = found["accounts"]
+    (stream,) = account["streams"]
+    (shard,) = stream["shards"]
+    for part in (account, stream, stream["consumers"][0], stream["hottest_keys"][0], shard, shard["put"]):
+        assert set(part) <= set(re.findall(r"`([a-z_]+)`", text))
+    assert "throttled_calls" in shard["got_by_polling"]
+
+
+def test_what_can_be_shared_is_what_is_listed() -> None:
+    assert set(re.findall(r"[A-Z][A-Za-z]+", row(section("Policies"), "what can be shared"))) == SHARED_ACTIONS
 
 
 def test_the_example_of_a_quota_file_can_be_loaded(tmp_path: Path) -> None:
@@ -63,7 +96,9 @@ def test_the_example_of_a_quota_file_can_be_loaded(tmp_path: Path) -> None:
     assert (slow.write_bytes_per_second, slow.write_records_per_second) == (262_144, 500)
 
 
-@pytest.mark.parametrize("title", ["On the wire", "Streams, shards and records", "Enhanced fan-out"])
+@pytest.mark.parametrize(
+    "title", ["On the wire", "Streams, shards and records", "On-demand streams", "Policies", "Enhanced fan-out"]
+)
 def test_every_row_has_three_cells(title: str) -> None:
     for line in section(title).splitlines():
         if line.startswith("|"):

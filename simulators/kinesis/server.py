@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+from simulators.kinesis import runtime
 from simulators.kinesis.account import AccountSettings
 from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.application import Application
@@ -121,6 +122,7 @@ async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Anno
             if door.port_file:
                 write_port(door.port_file, door.address.port)
         faults.add_all(settings.disturbances.faults, clock())
+        runtime.settle()
         announce(doors)
         await _first(serving, stopping)
     finally:

@@ -39,17 +39,18 @@ class Transfers:
 
     async def read(self, headers: Mapping[bytes, bytes], receive: Receive, bytes_max: int = BODY_BYTES_MAX) -> bytes:
         """The body of a request; ServiceError if it is too large, too slow or not to be had."""
-        length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > bytes_max:
+        given = headers.get(b"content-length", b"")
+        length = int(given) if given.isdigit() else None
+        if length is not None and length > bytes_max:
             raise _too_large(bytes_max)
         try:
             async with asyncio.timeout(BODY_WAIT_S):
-                return await self._read(receive, bytes_max)
+                return await self._read(receive, length, bytes_max)
         except TimeoutError:
             message = f"The request took longer than {BODY_WAIT_S:.0f} s."
             raise ServiceError("RequestTimeoutException", message, status=408) from None
 
-    async def _read(self, receive: Receive, bytes_max: int) -> bytes:
+    async def _read(self, receive: Receive, length: int | None, bytes_max: int) -> bytes:
         parts: list[bytes] = []
         size = 0
         try:
@@ -61,7 +62,8 @@ class Transfers:
                     )
                 part = message.get("body", b"")
                 parts.append(part)
-                if not message.get("more_body"):
+                # Once the announced length is there, waiting for the end of the body would only cost another turn.
+                if not message.get("more_body") or size + len(part) == length:
                     if size + len(part) > bytes_max:
                         raise _too_large(bytes_max)
                     return b"".join(parts) if size else part

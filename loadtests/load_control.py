@@ -66,11 +66,13 @@ class LoadControl:
         texts: dict[str, Any] = vars(environment.parsed_options)
         if isinstance(runner, WorkerRunner):
             self.role = LoadWorker(environment, runner)
+            if texts["processes"]:
+                self.role.watch_parent(self._on_interrupt)
         else:
-            environment.host = self._check(texts, web_ui)
             if isinstance(runner, MasterRunner):
                 self.role = LoadLeader(environment, runner)
                 environment.dispatcher_class = SendersDispatcher
+            environment.host = self._check(texts, web_ui)
         environment.stop_timeout = STOP_GRACE_S
         if web_ui and web_ui.app:
             web_ui.app.before_request(lambda: self._check_form(environment))

@@ -1,6 +1,7 @@
 """A load test on a worker: it sends the part that the master gives it, and tells the master how that goes."""
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,8 @@ REPORT = "floodmark-report"
 LEAVE_GRACE_S = 5.0
 """Beyond the last grant and the drain time: how long a worker that leaves waits for the master."""
 
+PARENT_LOOK_S = 0.5
+
 logger = logging.getLogger("floodmark")
 
 
@@ -53,10 +56,24 @@ class LoadWorker:
         self._result: Result | None = None
         self._is_leaving = False
         self._ending: Any = None
+        self._parent_id = os.getppid()
+        self._is_orphaned = False
         runner.register_message(PLAN, self._on_plan)
         runner.register_message(ORDER, self._on_order)
         events: Any = environment.events
         events.report_to_master.add_listener(self._on_report_to_master)
+
+    def watch_parent(self, end: Callable[[], None]) -> None:
+        """Call `end` when the process that forked this one is gone: Locust might leave it behind for ever."""
+
+        def watch() -> None:
+            while os.getppid() == self._parent_id:
+                gevent.sleep(PARENT_LOOK_S)
+            self._is_orphaned = True
+            logger.error("the process that started this worker is gone, so the worker ends too")
+            end()
+
+        gevent.spawn(watch)
 
     @property
     def is_running(self) -> bool:
@@ -84,6 +101,9 @@ class LoadWorker:
         """Leave the load while it goes on: send what is granted, hand the rest over, and tell what came of it."""
         session = self.session
         if session is None or self._result:
+            return
+        if self._is_orphaned:
+            self._end(session, at_once=True)
             return
         self._is_leaving = True
         self._say()

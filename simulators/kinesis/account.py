@@ -14,7 +14,7 @@ from simulators.kinesis.memory import MEMORY_BYTES_MAX, Memory
 from simulators.kinesis.quota import OFF, Quotas
 from simulators.kinesis.shard import Shard
 from simulators.kinesis.stream import ON_DEMAND, PROVISIONED, Stream
-from simulators.kinesis.transition import Change
+from simulators.kinesis.transition import Change, Scale, SetMode, Split
 from simulators.kinesis.visibility import AT_ONCE, Propagation
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ class Account:
         """LimitExceededException unless the account's provisioned streams may have so many more open shards."""
         limit = self.settings.quotas.shards_per_account
         open_now = self.open_shard_count(now_ms)
-        if limit is not None and additional > 0 and open_now + additional > limit:
+        coming = sum(_coming_shards(stream) for stream in self._streams.values())
+        if limit is not None and additional > 0 and open_now + coming + additional > limit:
             raise limit_exceeded(
                 f"This request would exceed the shard limit for the account {self.settings.account_id} in "
                 f"{self.settings.region}. Current shard count for the account: {open_now}. Limit: {limit}. Number of "
@@ -202,6 +203,16 @@ class Account:
     def _forget_if_gone(self, stream: Stream) -> None:
         if stream.is_gone and self._streams.get(stream.name) is stream:
             del self._streams[stream.name]
+
+
+def _coming_shards(stream: Stream) -> int:
+    """How many more open shards a provisioned stream will have, or become, when its change is made."""
+    change = stream.transition.change if stream.transition else None
+    if isinstance(change, Scale):
+        return max(0, change.target - len(stream.open_shards))
+    if isinstance(change, SetMode) and change.mode == PROVISIONED:
+        return len(stream.open_shards)
+    return 1 if isinstance(change, Split) else 0
 
 
 def _is_on_demand(stream: Stream) -> bool:

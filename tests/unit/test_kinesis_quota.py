@@ -9,7 +9,7 @@ from simulators.kinesis.arn import stream_arn
 from simulators.kinesis.bucket import Bucket, ReadQuota, WriteQuota
 from simulators.kinesis.errors import SettingsError
 from simulators.kinesis.hashing import HashRange, hash_key
-from simulators.kinesis.quota import AWS, MIB, OFF, ShardQuotas
+from simulators.kinesis.quota import AWS, MIB, OFF, Quotas, ShardQuotas
 from simulators.kinesis.quota_file import load_quotas
 from simulators.kinesis.shard import Shard
 from simulators.kinesis.stream import Stream
@@ -189,3 +189,37 @@ def test_a_wrong_quota_file_is_refused(tmp_path: Path, text: str, message: str, 
 def test_every_quota_of_a_shard_has_a_source() -> None:
     assert all(field.description for field in ShardQuotas.model_fields.values())
     assert all(rate > 0 for rate in AWS.calls_per_second.values())
+
+
+def test_every_quota_of_the_account_has_a_source() -> None:
+    assert all(field.description for name, field in Quotas.model_fields.items() if name not in ("shard", "override"))
+
+
+def test_a_scale_multiplies_every_rate_of_shards_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "quotas.toml"
+    file.write_text(
+        '[[override]]\nstream = "s"\nquotas = { write_records_per_second = 20, subscribe_calls_per_second = 1 }\n'
+    )
+    whole = load_quotas(str(file))
+    tenth = whole.scaled(0.1)
+    assert tenth.shard == ShardQuotas(
+        write_bytes_per_second=104_858,
+        write_records_per_second=100,
+        read_bytes_per_second=209_715,
+        get_records_calls_per_second=1,
+        get_shard_iterator_calls_per_second=1,
+        fan_out_bytes_per_second=209_715,
+        subscribe_calls_per_second=1,
+    )
+    of_stream = tenth.of_shard("s", "shardId-000000000000")
+    assert (of_stream.write_records_per_second, of_stream.subscribe_calls_per_second) == (2, 1)
+    others = {"shard", "override"}
+    assert tenth.model_dump(exclude=others) == whole.model_dump(exclude=others)
+    assert whole.scaled(1) == whole
+    assert OFF.scaled(7) == OFF
+
+
+def test_a_scaled_shard_takes_its_share() -> None:
+    shard = Shard(0, ALL_KEYS, AWS.scaled(3.5).shard, START_MS, created_s=START_MS // 1000)
+    accepted = sum(shard.put(b"", 1, START_MS) is not None for _ in range(10_000))
+    assert accepted == 3500

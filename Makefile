@@ -30,6 +30,7 @@ lint: setup  ## formatting, lint and types
 check: format lint test  ## everything that must hold before a commit; formats first
 
 bench: setup  ## the benchmarks, side by side; takes about ten minutes
+	@$(BIN)/python benchmarks/record_making.py
 	@$(BIN)/python benchmarks/connector_settings.py
 
 docs: setup  ## draw the pictures of the documents that are drawn by program

@@ -108,7 +108,7 @@ _WHOLE_LINE = (
 def _text_faults(reason: str) -> tuple[tuple[str, str, Callable[[bytes], bytes]], ...]:
     return (
         ("empty", reason, _always(b"")),
-        ("too long", reason, lambda text: text.ljust(TEXT_CHARACTERS_MAX + 1, b"x")[: TEXT_CHARACTERS_MAX + 1]),
+        ("too long", reason, lambda text: text.decode().ljust(TEXT_CHARACTERS_MAX + 1, "x").encode()),
         ("huge", reason, _always(b"x" * HUGE_TEXT_BYTES)),
         ("a tab within", reason, lambda text: b"a\t" + text[:9].decode(errors="ignore").encode()),
         ("a zero byte", reason, _always(b"a\x00b")),

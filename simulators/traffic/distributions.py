@@ -9,12 +9,12 @@ INTERVALS = 1024
 CUT_SIGMAS = 4
 
 
-def log_normal(*, median: float, sigma: float, end: int) -> list[int]:
-    """A log-normal distribution cut at `end`, from 1 on."""
+def log_normal(*, median: float, sigma: float, end: int, least: int = 1) -> list[int]:
+    """A log-normal distribution cut at `end`; its lowest thousandth begins at `least`."""
     normal = NormalDist()
     kept = normal.cdf(math.log(end / median) / sigma)
     inner = [round(median * math.exp(sigma * normal.inv_cdf(kept * at / INTERVALS))) for at in range(1, INTERVALS)]
-    return [1, *inner, end]
+    return [least, *inner, end]
 
 
 def pareto(*, least: int, shape: float, end: int) -> list[int]:

@@ -130,7 +130,7 @@ TEXT_OPTIONS = (
         read=int,
     ),
     TextOption(
-        flag="--users",
+        flag="--visitors",
         field="users",
         default="100000",
         help="how many people click",

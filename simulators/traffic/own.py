@@ -14,6 +14,7 @@ Fields stand in the record in the order of the class, with commas between them. 
 a pure function of seed, options, index and due time.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -119,7 +120,9 @@ def log_normal(*, median: float, sigma: float, most: float, decimals: int = 2) -
     end = _end(most, unit)
     if not 0 < median < most or sigma <= 0:
         raise ValueError(f"no log-normal distribution: median {median}, sigma {sigma}, most {most}")
-    quantiles = log_normal_quantiles(median=median * unit, sigma=sigma, end=end)
+    reach = math.exp(CUT_SIGMAS * sigma)
+    least, end = max(1, round(median * unit / reach)), min(end, math.ceil(median * unit * reach))
+    quantiles = log_normal_quantiles(median=median * unit, sigma=sigma, end=end, least=least)
     return _FromNothing(lambda _: Number(QuantileTable(quantiles), decimals=decimals, end=end, role=Role.NUMBER))
 
 

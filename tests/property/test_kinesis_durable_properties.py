@@ -209,7 +209,7 @@ class Durable(RuleBasedStateMachine):
         numbers = {name: [int(one[0]) for one, _ in records] for name, records in self.acknowledged.items()}
         for name, own in numbers.items():
             assert own == sorted(set(own))
-            for parent in self.parents[name]:
+            for parent in self.parents.get(name, ()):
                 assert not own or not numbers.get(parent) or numbers[parent][-1] < own[0]
 
     @precondition(lambda self: any(self.acknowledged.values()))

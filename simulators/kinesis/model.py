@@ -22,6 +22,9 @@ from simulators.kinesis.errors import ServiceError
 PROBLEMS_MAX = 10
 """How many violated constraints one answer names."""
 
+MEMBERS_MAX = 10_000
+"""More than any list or map of the service holds; what is longer is not worth looking at one by one."""
+
 _INTEGER_BITS = {"integer": 32, "long": 64}
 
 _MILLISECONDS_FROM = 1e11
@@ -107,6 +110,7 @@ def _convert_list(shape: Shape, value: object) -> list[Any]:
     assert isinstance(shape, ListShape)
     if not isinstance(value, list):
         raise _refuse(value, "a list")
+    _require_few(value)
     return [_convert(shape.member, member) for member in value]
 
 
@@ -114,7 +118,14 @@ def _convert_map(shape: Shape, value: object) -> dict[str, Any]:
     assert isinstance(shape, MapShape)
     if not isinstance(value, dict):
         raise _refuse(value, "a map")
+    _require_few(value)
     return {_convert(shape.key, name): _convert(shape.value, member) for name, member in value.items()}
+
+
+def _require_few(members: list[Any] | dict[Any, Any]) -> None:
+    if len(members) > MEMBERS_MAX:
+        message = f"A list or map of {len(members)} members is more than {MEMBERS_MAX}"
+        raise ServiceError("SerializationException", message)
 
 
 def _convert_string(_shape: Shape, value: object) -> str:

@@ -18,6 +18,7 @@ import cbor2
 import orjson
 
 from simulators.kinesis.base64_text import decoded_sizes
+from simulators.kinesis.decode_limits import DEPTH_MAX, FOREIGN_TAGS, require_few_cbor, require_few_json
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.fragment import as_cbor, as_json, cbor_fragment, cbor_head, json_fragment, json_fragments
 from simulators.kinesis.record_log import RecordSlice
@@ -119,6 +120,7 @@ class JsonProtocol(Protocol):
     content_type = "application/x-amz-json-1.1"
 
     def decode(self, body: bytes) -> object:
+        require_few_json(body)
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -169,8 +171,9 @@ class CborProtocol(Protocol):
     content_type = "application/x-amz-cbor-1.1"
 
     def decode(self, body: bytes) -> object:
+        require_few_cbor(body)
         try:
-            return cbor2.loads(body, semantic_decoders={1: _cbor_seconds})
+            return cbor2.loads(body, semantic_decoders=_TAGS, max_depth=DEPTH_MAX)
         except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError, OverflowError, MemoryError):
             raise ServiceError("SerializationException") from None
 
@@ -221,6 +224,9 @@ def _cbor_seconds(value: Any, _immutable: bool) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError("a timestamp is a number")
     return value / 1000
+
+
+_TAGS = {**FOREIGN_TAGS, 1: _cbor_seconds}
 
 
 def _cbor_timestamp(encoder: cbor2.CBOREncoder, value: EpochMs) -> None:

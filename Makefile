@@ -4,7 +4,7 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test clients lint check bench docs format clean
+.PHONY: help setup demo test clients lint check bench quotas soak docs format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -35,6 +35,12 @@ bench: setup  ## the benchmarks, side by side; takes about ten minutes
 
 docs: setup  ## draw the pictures of the documents that are drawn by program
 	@$(BIN)/python docs/plot_profiles.py
+
+quotas: setup  ## whether the simulator grants what its quotas say; takes about ten minutes
+	@$(BIN)/python benchmarks/quota_truth.py
+
+soak: setup  ## Flink through a split and a merge, nothing lost; ten minutes for each way of reading (MINUTES=1)
+	@$(BIN)/python benchmarks/reshard_soak.py --minutes $(or $(MINUTES),10)
 
 format: setup  ## put the code into its form
 	@$(BIN)/ruff format .

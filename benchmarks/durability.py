@@ -1,9 +1,9 @@
 """What `--durable` costs: `python benchmarks/durability.py [--rounds 5] [--shards 400]`.
 
 Simulators without a folder, with one, and with one that is synced are put to in turns: calls of 500 records of 120
-bytes whose keys are from a million, by a client that does nothing but send. Printed is the processor time of the simulator
-for each record (median over the rounds), what that is of the time without a folder (median of the ratios within a
-round), what a record takes on the disk beside its own 120 bytes and key, and how fast a killed one is back.
+bytes whose keys are from a million, by a client that does nothing but send. Printed is the processor time of the
+simulator for each record (median over the rounds), what that is of the time without a folder (median of the ratios
+within a round), what a record takes on the disk, and how fast a killed one is back.
 """
 
 import argparse

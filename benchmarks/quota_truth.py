@@ -106,11 +106,11 @@ def simulator(shards: int, quotas: str = "") -> Iterator[str]:
         file = folder / "quotas.toml"
         file.write_text(quotas)
         spec = simulator_spec(folder=folder, port=0, quotas=str(file) if quotas else "aws", streams={STREAM: shards})
-        with OwnedProcess(spec):
+        with OwnedProcess(spec) as owned:
             deadline_s = time.monotonic() + START_WAIT_S
             while not (endpoint := read_endpoint(folder)):
-                if time.monotonic() > deadline_s:
-                    raise SystemExit("the simulator does not start")
+                if time.monotonic() > deadline_s or not owned.is_running():
+                    raise SystemExit(f"the simulator does not start:\n{spec.log.read_text()}")
                 time.sleep(0.05)
             time.sleep(REST_S)
             yield endpoint

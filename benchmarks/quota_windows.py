@@ -27,7 +27,8 @@ class Truth:
     def holds(self, *, slack: float = 0.0) -> bool:
         """Whether all is within 1 %, and within `slack` for what cannot be divided: a call, an event."""
         within = TOLERANCE + slack
-        return self.windows > 0 and 1 - within <= self.lowest and self.highest <= 1 + within and self.burst_s <= 1
+        steady = 1 - within <= self.lowest and self.highest <= 1 + within
+        return self.windows > 0 and steady and self.burst_s <= 1
 
 
 def judge(
@@ -49,7 +50,7 @@ def judge(
     def granted_before(moments_s: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(sums[np.searchsorted(stamps_s, moments_s)])
 
-    burst = granted_before(np.array([limited_s]))[0] - quota_per_second * (limited_s - begin_s)
+    burst = float(granted_before(np.array([limited_s]))[0]) - quota_per_second * (limited_s - begin_s)
     starts_s = np.arange(limited_s, end_s - WINDOW_S, STEP_S)
     if not len(starts_s):
         return Truth(0.0, 0.0, burst / quota_per_second, 0)

@@ -2,7 +2,7 @@
 
 It is the Space-Saving sketch (Metwally, Agrawal, El Abbadi: "Efficient computation of frequent and top-k elements in
 data streams", 2005): a new key takes the place of the rarest one and inherits its count, so that a key with more than
-1/KEYS_MAX of all records is never missed, and no count is too low.
+1/KEYS_MAX of all records is never missed. What a key inherited is not its own and not shown.
 """
 
 from collections.abc import Sequence
@@ -17,23 +17,35 @@ SINGLES_PER_SAMPLE = 16
 HALF_LIFE_MS = 30_000
 """After this long a record counts half, so that what is shown is about the last minute."""
 
+HITS_MIN = 3
+"""A key that was met fewer times than this is hot by chance."""
+
 _STEP = 7919
 """A prime, so that the record that stands for its batch is at another place each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class HotKey:
-    """A partition key and its share of the records put lately, 0 … 1, which is estimated."""
+    """A partition key and its share of the records put lately, 0 … 1, which is estimated and rather too low."""
 
     key: str
     share: float
+
+
+@dataclass(slots=True)
+class _Count:
+    """`total` is how often the key came at most, `total - inherited` at least; `hits` is how often it was met."""
+
+    total: float
+    inherited: float
+    hits: int = 0
 
 
 class HotKeys:
     """The sketch of one stream. No random numbers: the same puts give the same sketch."""
 
     def __init__(self) -> None:
-        self._counts: dict[bytes, float] = {}
+        self._counts: dict[bytes, _Count] = {}
         self._calls = 0
         self._halved_ms = 0
 
@@ -53,23 +65,31 @@ class HotKeys:
         if not key:
             return
         counts = self._counts
-        if key in counts or len(counts) < KEYS_MAX:
-            counts[key] = counts.get(key, 0.0) + weight
-            return
-        rarest = min(counts, key=counts.__getitem__)
-        counts[key] = counts.pop(rarest) + weight
+        count = counts.get(key)
+        if count is None:
+            inherited = 0.0
+            if len(counts) >= KEYS_MAX:
+                rarest = min(counts, key=lambda one: counts[one].total)
+                inherited = counts.pop(rarest).total
+            count = counts[key] = _Count(inherited, inherited)
+        count.total += weight
+        count.hits += 1
 
     def age(self, now_ms: int) -> None:
         """Let what is old count less; to be called now and then."""
-        # After a thousand nothing is left of any count, and more would be no number.
-        halvings = min(1000, (now_ms - self._halved_ms) // HALF_LIFE_MS) if self._halved_ms else 0
+        halvings = (now_ms - self._halved_ms) // HALF_LIFE_MS if self._halved_ms else 0
         if self._halved_ms and halvings < 1:
             return
         self._halved_ms = now_ms
-        self._counts = {key: count / 2**halvings for key, count in self._counts.items() if count / 2**halvings >= 1}
+        self._counts = {
+            key: _Count(count.total / 2**halvings, count.inherited / 2**halvings, count.hits)
+            for key, count in self._counts.items()
+            if count.total / 2**halvings >= 1
+        }
 
     def top(self, wanted: int) -> list[HotKey]:
         """The keys with the largest shares, the largest first."""
-        total = sum(self._counts.values())
-        ranked = sorted(self._counts.items(), key=lambda one: (-one[1], one[0]))[:wanted]
-        return [HotKey(key.decode(errors="replace"), count / total) for key, count in ranked]
+        everything = sum(count.total for count in self._counts.values())
+        own = {key: count.total - count.inherited for key, count in self._counts.items() if count.hits >= HITS_MIN}
+        ranked = sorted(own.items(), key=lambda one: (-one[1], one[0]))[:wanted]
+        return [HotKey(key.decode(errors="replace"), count / everything) for key, count in ranked if count > 0]

@@ -93,7 +93,11 @@ def _stream(stream: Document) -> str:
     shards = stream["shards"]
     hidden = stream["open_shards"] + stream["closed_shards"] - len(shards)
     more = f"<p>… and {hidden} more shards.</p>" if hidden > 0 else ""
-    mode = "" if stream["mode"] == "PROVISIONED" else f" on demand for the load of {stream['capacity_shards']},"
+    mode = (
+        ""
+        if stream["mode"] == "PROVISIONED"
+        else f" on demand with room for the load of {stream['capacity_shards']} shards,"
+    )
     return (
         f"<h3>{escape(stream['name'])}</h3><p>{stream['status']},{mode} "
         f"{_counted(stream['open_shards'], 'open shard')}, {_counted(len(stream['consumers']), 'fan-out consumer')}, "

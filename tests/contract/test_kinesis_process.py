@@ -78,6 +78,10 @@ def test_two_simulators_never_share_a_port(start_simulator: Callable[..., Any]) 
         (("--streams", "a:20001"), "cannot be made: This request would exceed the shard limit"),
         (("--quotas", "/no/such/file"), "the quota file /no/such/file cannot be read"),
         (("--port", "70000"), "70000 is not in the range"),
+        (("--latency", "constant:5"), "--latency: '5' is no duration"),
+        (("--propagation-polling", "2m"), "--propagation-polling 2m is not between 0s and a minute"),
+        (("--fault", "throtle"), "did you mean throttle?"),
+        (("--faults", "/no/such/file"), "the fault file /no/such/file cannot be read"),
         (("--prot", "1"), "No such option"),
     ],
 )

@@ -40,7 +40,7 @@ def put_record(call: Call) -> dict[str, Any]:
         (digest,) = stream.even_hash_keys(1)
     size = len(key or b"") + len(data)
     _require_sizes(stream, [size])
-    stream.hot_keys.note_single(key or b"")
+    stream.hot_keys.note_put([key or b""])
     shard = stream.shard_for(digest)
     if call.plan and (refused := refusal(call, stream, shard)):
         raise ServiceError(refused.code, refused.message, status=500 if refused.code == INTERNAL_FAILURE else 400)
@@ -58,7 +58,7 @@ def put_records(call: Call) -> bytes:
     """Store many records; each is stored or refused by itself."""
     stream, batch, digests = _plain_batch(call) or _checked_batch(call)
     _require_sizes(stream, batch.sizes)
-    stream.hot_keys.note_one_of(batch.keys)
+    stream.hot_keys.note_put(batch.keys)
     if stream.settings.distribution == EVENLY:
         digests = stream.even_hash_keys(len(digests))
     shards = stream.shards_for(digests)

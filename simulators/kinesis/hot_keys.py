@@ -11,8 +11,8 @@ from dataclasses import dataclass
 KEYS_MAX = 64
 """How many keys are counted at once."""
 
-SINGLES_PER_SAMPLE = 16
-"""Of records that are put one by one, every so many is looked at; of a batch, one record stands for all."""
+RECORDS_PER_SAMPLE = 64
+"""One record stands for so many that came with and before it, or for all of its batch if that is larger."""
 
 HALF_LIFE_MS = 30_000
 """After this long a record counts half, so that what is shown is about the last minute."""
@@ -46,19 +46,17 @@ class HotKeys:
 
     def __init__(self) -> None:
         self._counts: dict[bytes, _Count] = {}
-        self._calls = 0
+        self._unnoted = 0
+        self._samples = 0
         self._halved_ms = 0
 
-    def note_one_of(self, keys: Sequence[bytes]) -> None:
-        """Records with these keys were put together: one of them is counted for all."""
-        self._calls += 1
-        self.note(keys[self._calls * _STEP % len(keys)], len(keys))
-
-    def note_single(self, key: bytes) -> None:
-        """A record was put by itself."""
-        self._calls += 1
-        if self._calls % SINGLES_PER_SAMPLE == 0:
-            self.note(key, SINGLES_PER_SAMPLE)
+    def note_put(self, keys: Sequence[bytes]) -> None:
+        """Records with these keys were put together."""
+        self._unnoted += len(keys)
+        if self._unnoted >= RECORDS_PER_SAMPLE:
+            self._samples += 1
+            self.note(keys[self._samples * _STEP % len(keys)], self._unnoted)
+            self._unnoted = 0
 
     def note(self, key: bytes, weight: float) -> None:
         """Count a key `weight` times; the empty one stands for records without a key, which none of them is."""

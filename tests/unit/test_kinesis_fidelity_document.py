@@ -71,7 +71,7 @@ def test_the_status_has_the_members_that_are_listed() -> None:
     direct = DirectService(AccountSettings())
     direct("CreateStream", StreamName="s", ShardCount=1)
     direct("RegisterStreamConsumer", StreamARN=f"{ARN_HEAD}/s", ConsumerName="c")
-    for _ in range(10):
+    for _ in range(30):
         direct("PutRecords", StreamName="s", Records=[{"Data": "", "PartitionKey": "k"}] * 10)
     found = status.document(direct.accounts, RateSampler(), Faults(), direct.now_ms)
     text = section("Status")

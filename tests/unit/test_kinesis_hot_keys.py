@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ def test_no_share_is_too_high_nor_too_low_by_more_than_a_fair_share(numbers: lis
 def test_keys_that_are_all_alike_are_not_called_hot() -> None:
     chance, keys = random.Random(3), HotKeys()
     for _ in range(1000):
-        keys.note_one_of([b"%d" % chance.randrange(10**6) for _ in range(20)])
+        keys.note_put([b"%d" % chance.randrange(10**6) for _ in range(100)])
     assert all(one.share < 0.01 for one in keys.top(10))
 
 
@@ -36,20 +37,22 @@ def test_a_hot_key_in_many_batches_is_found_with_its_share() -> None:
     chance, keys = random.Random(5), HotKeys()
     for _ in range(2000):
         batch = [b"hot" if chance.random() < 0.3 else b"%d" % chance.randrange(10**6) for _ in range(500)]
-        keys.note_one_of(batch)
+        keys.note_put(batch)
     hottest, *others = keys.top(5)
     assert hottest.key == "hot"
     assert 0.27 < hottest.share < 0.33
     assert all(one.share < 0.01 for one in others)
 
 
-def test_keys_of_single_records_are_sampled() -> None:
-    keys = HotKeys()
-    for index in range(3200):
-        keys.note_single(b"even" if index % 2 == 0 else b"odd")
-        keys.note_single(b"both")
-    assert {one.key for one in keys.top(3)} <= {"even", "odd", "both"}
-    assert sum(one.share for one in keys.top(3)) == 1
+@pytest.mark.parametrize("size", [1, 3, 63, 64, 100])
+def test_batches_of_any_size_give_the_same_shares(size: int) -> None:
+    chance, keys = random.Random(size), HotKeys()
+    for _ in range(100_000 // size):
+        keys.note_put([b"often" if chance.random() < 0.75 else b"seldom" for _ in range(size)])
+    often, seldom = keys.top(5)
+    assert (often.key, seldom.key) == ("often", "seldom")
+    assert often.share == pytest.approx(0.75, abs=0.05)
+    assert seldom.share == pytest.approx(0.25, abs=0.05)
 
 
 def test_what_was_hot_a_while_ago_is_forgotten() -> None:
@@ -90,8 +93,9 @@ def test_keys_that_are_no_text_and_records_without_a_key_do_no_harm() -> None:
 def test_puts_are_noted() -> None:
     direct = DirectService(AccountSettings())
     direct("CreateStream", StreamName="s", ShardCount=1)
-    for _ in range(100):
+    for _ in range(300):
         direct("PutRecords", StreamName="s", Records=[{"Data": "", "PartitionKey": "k"}] * 10)
+    for _ in range(300):
         direct("PutRecord", StreamName="s", Data="", PartitionKey="l")
     (stream,) = direct.account.streams(direct.now_ms)
     assert [one.key for one in stream.hot_keys.top(5)] == ["k", "l"]

@@ -1,6 +1,7 @@
 """Streams in on-demand mode, in simulated time."""
 
 import base64
+import itertools
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from simulators.kinesis.hashing import HASH_KEY_MAX
 from simulators.kinesis.on_demand import DAY_MS, LOOK_EVERY_MS, START_SHARDS, OnDemand
 from simulators.kinesis.quota import AWS, Quotas
 from simulators.kinesis.shard import Shard
-import itertools
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 ON_DEMAND = {"StreamMode": "ON_DEMAND"}

@@ -59,7 +59,7 @@ def test_shards_are_shown_with_their_rates_and_shares_of_the_quota() -> None:
 def test_hot_keys_are_shown_with_their_shares_but_not_as_markup() -> None:
     watched = Watched()
     watched("CreateStream", StreamName="s", ShardCount=1)
-    watched.traffic("s", ["<b>hot</b>"] * 3 + [f"{index}" for index in range(3)], seconds=60)
+    watched.traffic("s", ["<b>hot</b>"] * 60 + [f"{index}" for index in range(60)], seconds=60)
     (stream,) = watched.document()["accounts"][0]["streams"]
     hottest = stream["hottest_keys"][0]
     assert hottest["key"] == "<b>hot</b>"

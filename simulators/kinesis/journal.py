@@ -17,7 +17,7 @@ from typing import Self
 from simulators.kinesis import journal_folder, journal_records
 from simulators.kinesis.account import Account
 from simulators.kinesis.accounts import Accounts
-from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.errors import JournalError, ServiceError
 from simulators.kinesis.journal_file import Write, block_parts
 from simulators.kinesis.journal_folder import JournalFolder
 from simulators.kinesis.journal_records import StoredRecords
@@ -65,9 +65,7 @@ class Journal:
         folder = JournalFolder(path, sync=os.fsync if sync else None, write=write)
         try:
             replay = _replayed(folder, accounts.memory.bytes_max, tell)
-            for document in replay.accounts:
-                account = accounts.put_back(document["account_id"], document["region"])
-                resume_account(account, document, replay.shards)
+            _take_up(replay, accounts)
         except BaseException:
             folder.close()
             raise
@@ -192,6 +190,18 @@ def _replayed(folder: JournalFolder, memory_bytes_max: int, tell: Tell) -> Repla
             told_s = time.monotonic()
             tell(f"reading the journal: file {index} of {len(folder.numbers)}, {replay.records:,} records so far")
     return replay
+
+
+def _take_up(replay: Replay, accounts: Accounts) -> None:
+    for document in replay.accounts:
+        try:
+            account = accounts.put_back(document["account_id"], document["region"])
+            resume_account(account, document, replay.shards)
+        except (KeyError, TypeError, ValueError) as error:
+            raise JournalError(
+                f"what the journal says of an account cannot be understood: {error!r}",
+                "use the version of floodmark that wrote it",
+            ) from error
 
 
 def _forget(left: Iterable[tuple[Shard, int]]) -> None:

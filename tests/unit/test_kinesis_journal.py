@@ -499,6 +499,15 @@ def test_blocks_that_do_not_fit_together_are_damage(
         opened()
 
 
+def test_a_state_of_another_version_is_one_error(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as other:
+        other.setattr("simulators.kinesis.journal.account_document", lambda account: {"account_id": "1", "region": "r"})
+        opened()("CreateStream", StreamName="s", ShardCount=1)
+    with pytest.raises(JournalError, match="cannot be understood") as raised:
+        opened()
+    assert "the version of floodmark that wrote it" in raised.value.remedy
+
+
 def test_the_time_of_the_last_write_is_known(opened: Open) -> None:
     direct = opened()
     assert journal_of(direct).last_ms == 0

@@ -20,8 +20,9 @@ HALF_LIFE_MS = 30_000
 HITS_MIN = 3
 """A key that was met fewer times than this is hot by chance."""
 
-_STEP = 7919
-"""A prime, so that the record that stands for its batch is at another place each time."""
+_STEP = 2_654_435_769
+"""2³² by the golden ratio: its multiples, modulo 2³², are spread evenly from the first few on, and so are the places in
+their batches from which keys are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class HotKeys:
         self._unnoted += len(keys)
         if self._unnoted >= RECORDS_PER_SAMPLE:
             self._samples += 1
-            self.note(keys[self._samples * _STEP % len(keys)], self._unnoted)
+            self.note(keys[(self._samples * _STEP % 2**32) * len(keys) >> 32], self._unnoted)
             self._unnoted = 0
 
     def note(self, key: bytes, weight: float) -> None:

@@ -76,7 +76,8 @@ class HotKeys:
 
     def age(self, now_ms: int) -> None:
         """Let what is old count less; to be called now and then."""
-        halvings = (now_ms - self._halved_ms) // HALF_LIFE_MS if self._halved_ms else 0
+        # After a thousand nothing is left of any count, and two to the power of many more is no number.
+        halvings = min(1000, (now_ms - self._halved_ms) // HALF_LIFE_MS) if self._halved_ms else 0
         if self._halved_ms and halvings < 1:
             return
         self._halved_ms = now_ms

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 
-from simulators.traffic import Integers
-from simulators.traffic.draws import draw_at, is_below, pick_below
+from simulators.traffic.disorder import Sources
+from simulators.traffic.draws import is_below, pick_below
 from simulators.traffic.grammar import TEXT_CHARACTERS_MAX
 
 HUGE_TEXT_BYTES = 70_000
@@ -61,9 +61,9 @@ class BadRecords:
         self._share = share
         self._faults = faults_of(roles)
 
-    def spoil(self, indices: Integers, values: list[bytes]) -> None:
+    def spoil(self, sources: Sources, values: list[bytes]) -> None:
         """Put bad records in the place of good ones."""
-        drawn = draw_at(self._seed, _SERIES, indices)
+        drawn = sources.draw(self._seed, _SERIES)
         spoilt = is_below(drawn[:, 0], self._share).nonzero()[0]
         faults = pick_below(drawn[spoilt, 1], len(self._faults))
         for position, fault in zip(spoilt.tolist(), faults.tolist(), strict=True):

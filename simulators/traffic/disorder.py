@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from simulators.traffic import DueTimes, Integers
-from simulators.traffic.draws import draw, draw_at, is_below, pick_below
+from simulators.traffic.draws import draw, is_below, pick_below
 from simulators.traffic.options import SeriesOptions
 
 _REPEATS = 102
@@ -14,10 +15,27 @@ _LAGS = 103
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Which record stands at each place, and when it was due: itself, or the earlier one that it repeats."""
+    """Which record stands at each place, and when it was due: itself, or the earlier one that it repeats.
 
-    indices: Integers
+    All of them lie within `count` records from `first_index` on. `offsets` say where, unless they are just these.
+    """
+
+    first_index: int
+    count: int
     due_times_ms: Integers
+    offsets: Integers | None = None
+
+    def draw(self, seed: int, series: int) -> npt.NDArray[np.uint64]:
+        """Four draws a record, see `draws.draw`."""
+        drawn = draw(seed, series, self.first_index, self.count)
+        return drawn if self.offsets is None else drawn[self.offsets]
+
+    @property
+    def indices(self) -> Integers:
+        """Of the records that stand there."""
+        if self.offsets is None:
+            return np.arange(self.first_index, self.first_index + self.count)
+        return self.first_index + self.offsets
 
 
 class Disorder:
@@ -28,28 +46,27 @@ class Disorder:
             raise ValueError("a repeat of an earlier record has its event time: due times are needed to make it")
         self._options = options
         self._due_times = due_times
-        self.repeats = options.duplicate_share > 0
-        self.lags = options.late_share > 0 or (options.out_of_order_share > 0 and options.out_of_order_ms > 0)
+        self._lags = options.late_share > 0 or (options.out_of_order_share > 0 and options.out_of_order_ms > 0)
 
     def sources(self, first_index: int, due_times_ms: Integers) -> Sources:
         """Which records stand at these places."""
         count = len(due_times_ms)
-        places = np.arange(first_index, first_index + count)
-        if not self.repeats or not count:
-            return Sources(places, due_times_ms)
+        if not self._options.duplicate_share or not count:
+            return Sources(first_index, count, due_times_ms)
         indices = self._originals(first_index, count)
-        repeats = np.flatnonzero(indices != places)
+        repeats = np.flatnonzero(indices != np.arange(first_index, first_index + count))
         due_times_ms = due_times_ms.copy()
         if len(repeats) and self._due_times:
             due_times_ms[repeats] = self._due_times(indices[repeats])
-        return Sources(indices, due_times_ms)
+        first = int(indices.min())
+        return Sources(first, int(indices.max()) - first + 1, due_times_ms, indices - first)
 
     def event_times(self, sources: Sources) -> Integers:
         """Due times, less what late and disordered records lie behind."""
-        if not self.lags:
+        if not self._lags:
             return sources.due_times_ms
         options = self._options
-        drawn = draw_at(options.seed, _LAGS, sources.indices)
+        drawn = sources.draw(options.seed, _LAGS)
         behind = np.where(
             is_below(drawn[:, 1], options.out_of_order_share),
             pick_below(drawn[:, 2], options.out_of_order_ms + 1),

@@ -28,16 +28,6 @@ def draw(seed: int, series: int, first_index: int, count: int) -> npt.NDArray[np
     return generator.random_raw(count * DRAWS_A_RECORD).reshape(count, DRAWS_A_RECORD)
 
 
-def draw_at(seed: int, series: int, indices: Integers) -> npt.NDArray[np.uint64]:
-    """The same rows for records that lie near each other, but not always side by side."""
-    first, last = int(indices[0]), int(indices[-1])
-    if last - first + 1 == len(indices) and bool((np.diff(indices) == 1).all()):
-        return draw(seed, series, first, len(indices))
-    first, last = int(indices.min()), int(indices.max())
-    near: npt.NDArray[np.uint64] = draw(seed, series, first, last - first + 1)[indices - first]
-    return near
-
-
 def mix(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """A draw for each number that is not an index: a device at a time, a lane in a round (SplitMix64, Steele, 2014)."""
     numbers = numbers * np.uint64(0x9E3779B97F4A7C15)

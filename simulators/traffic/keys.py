@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from simulators.traffic import Integers
-from simulators.traffic.draws import WeightedTable, draw_at, is_below, pick_below, zipf_weights
+from simulators.traffic.disorder import Sources
+from simulators.traffic.draws import WeightedTable, is_below, pick_below, zipf_weights
 from simulators.traffic.key_choice import KeyChoice
 
 HASH_KEYS_END = 2**128
@@ -29,7 +29,7 @@ Texts = Callable[[], list[str]]
 class FieldKeys:
     """The key of a record is a field of it."""
 
-    def choose(self, indices: Integers, due_times_ms: Integers, texts: Texts) -> Keys:  # noqa: ARG002 others look
+    def choose(self, sources: Sources, texts: Texts) -> Keys:  # noqa: ARG002 others look
         return Keys(texts())
 
 
@@ -42,8 +42,8 @@ class PoolKeys:
         self._names = [f"key-{number}" for number in range(choice.count)]
         self._ranks = WeightedTable(zipf_weights(choice.count, choice.exponent)) if choice.form == "zipf" else None
 
-    def choose(self, indices: Integers, due_times_ms: Integers, texts: Texts) -> Keys:  # noqa: ARG002 others look
-        drawn = draw_at(self._seed, _SERIES, indices)[:, 0]
+    def choose(self, sources: Sources, texts: Texts) -> Keys:  # noqa: ARG002 others look
+        drawn = sources.draw(self._seed, _SERIES)[:, 0]
         picks = self._ranks.pick(drawn) if self._ranks else pick_below(drawn, self._count)
         names = self._names
         return Keys([names[pick] for pick in picks.tolist()])
@@ -57,11 +57,11 @@ class HotKeys:
         self._share = choice.share
         self._period_ms = choice.period_ms
 
-    def choose(self, indices: Integers, due_times_ms: Integers, texts: Texts) -> Keys:
-        is_hot = is_below(draw_at(self._seed, _SERIES, indices)[:, 0], self._share)
+    def choose(self, sources: Sources, texts: Texts) -> Keys:
+        is_hot = is_below(sources.draw(self._seed, _SERIES)[:, 0], self._share)
         keys = texts().copy()
         for position in is_hot.nonzero()[0].tolist():
-            keys[position] = self._name(int(due_times_ms[position]))
+            keys[position] = self._name(int(sources.due_times_ms[position]))
         return Keys(keys)
 
     def _name(self, due_time_ms: int) -> str:
@@ -75,9 +75,9 @@ class SpreadKeys:
         parts = choice.count
         self._middles = [str((2 * part + 1) * HASH_KEYS_END // (2 * parts)) for part in range(parts)]
 
-    def choose(self, indices: Integers, due_times_ms: Integers, texts: Texts) -> Keys:  # noqa: ARG002 others look
+    def choose(self, sources: Sources, texts: Texts) -> Keys:
         middles = self._middles
-        return Keys(texts(), [middles[part] for part in (indices % len(middles)).tolist()])
+        return Keys(texts(), [middles[part] for part in (sources.indices % len(middles)).tolist()])
 
 
 KeyMaker = FieldKeys | PoolKeys | HotKeys | SpreadKeys

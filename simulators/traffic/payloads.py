@@ -11,7 +11,7 @@ from pydantic import Field
 
 from simulators.traffic import DueTimes, Integers, RecordBatch
 from simulators.traffic.disorder import Disorder
-from simulators.traffic.draws import draw_at, pick_below
+from simulators.traffic.draws import pick_below
 from simulators.traffic.key_choice import parse_key_choice
 from simulators.traffic.keys import key_maker
 from simulators.traffic.options import SeriesOptions
@@ -65,8 +65,8 @@ class PayloadTraffic:
         sources = self._disorder.sources(first_index, due_times_ms)
         indices, times = sources.indices.tolist(), self._disorder.event_times(sources).tolist()
         ids = [f"{self._prefix}{index:010d}" for index in indices]
-        cuts = self._cuts(sources.indices)
-        keys = self._keys.choose(sources.indices, sources.due_times_ms, lambda: ids)
+        cuts = pick_below(sources.draw(self._seed, _SERIES)[:, 0], _CUTS).tolist()
+        keys = self._keys.choose(sources, lambda: ids)
         return RecordBatch(
             keys=keys.keys,
             values=[self._payload(*parts) for parts in zip(ids, times, cuts, strict=True)],
@@ -76,7 +76,3 @@ class PayloadTraffic:
     def _payload(self, record_id: str, event_time_ms: int, cut: int) -> bytes:
         head = b"%b,%d," % (record_id.encode(), event_time_ms)
         return head + self._bytes[cut : cut + self._size - len(head)]
-
-    def _cuts(self, indices: Integers) -> list[int]:
-        cuts: list[int] = pick_below(draw_at(self._seed, _SERIES, indices)[:, 0], _CUTS).tolist()
-        return cuts

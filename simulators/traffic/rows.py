@@ -78,12 +78,13 @@ def write_event_times(rows: Rows, start: int, times_ms: Integers) -> None:
     if len(times_ms) == 0:
         return
     upper = times_ms // (_GROUP * _GROUP)
-    first, last = int(upper.min()), int(upper.max())
-    if not TIME_MS_MIN // _GROUP**2 <= first <= last < TIME_MS_END // _GROUP**2:
+    first = int(upper[0])
+    are_alike = bool((upper == first).all())  # for a day at a time
+    if not (TIME_MS_MIN <= times_ms[0] < TIME_MS_END if are_alike else _have_13_digits(times_ms)):
         raise ValueError(
             f"event times from {times_ms.min()} to {times_ms.max()} are no epoch milliseconds of 13 digits"
         )
-    if first == last:
+    if are_alike:
         rows[:, start : start + 5] = np.frombuffer(b"%d" % first, np.uint8)
     else:
         rows[:, start] = upper // _GROUP + ord("0")
@@ -91,6 +92,10 @@ def write_event_times(rows: Rows, start: int, times_ms: Integers) -> None:
     middle = times_ms // _GROUP
     column(rows, start + 5, np.uint32)[:] = _PADDED[middle - upper * _GROUP]
     column(rows, start + 9, np.uint32)[:] = _PADDED[times_ms - middle * _GROUP]
+
+
+def _have_13_digits(times_ms: Integers) -> bool:
+    return bool(((times_ms >= TIME_MS_MIN) & (times_ms < TIME_MS_END)).all())
 
 
 def write_indices(rows: Rows, start: int, indices: Integers) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from simulators.traffic import DueTimes, Integers, RecordBatch
 from simulators.traffic.bad_records import BadRecords, Role
-from simulators.traffic.disorder import Disorder
+from simulators.traffic.disorder import Disorder, Sources
 from simulators.traffic.key_choice import parse_key_choice
 from simulators.traffic.keys import key_maker
 from simulators.traffic.lines import LineMaker, Lines, Stretch
@@ -42,29 +42,20 @@ class LineTraffic:
         if len(due_times_ms) == 0:
             return RecordBatch(keys=[], values=[])
         sources = self._disorder.sources(first_index, due_times_ms)
-        stretch = self._stretch(sources.indices)
+        stretch = self._stretch(sources)
         self._maker.stamp(stretch.rows, stretch.hidden, self._disorder.event_times(sources))
         values = lines_of(stretch.rows)
         if self._bad:
-            self._bad.spoil(sources.indices, values)
-        keys = self._keys.choose(sources.indices, sources.due_times_ms, lambda: self._texts(sources.indices))
+            self._bad.spoil(sources, values)
+        keys = self._keys.choose(sources, lambda: self._texts(sources))
         return RecordBatch(keys=keys.keys, values=values, explicit_hash_keys=keys.explicit_hash_keys)
 
-    def _stretch(self, indices: Integers) -> Stretch:
-        first, count = _reach(indices)
-        stretch = self._lines.stretch(first, count)
-        if not self._disorder.repeats:
+    def _stretch(self, sources: Sources) -> Stretch:
+        stretch, offsets = self._lines.stretch(sources.first_index, sources.count), sources.offsets
+        if offsets is None:
             return stretch
-        hidden = None if stretch.hidden is None else stretch.hidden[indices - first]
-        return Stretch(rows=stretch.rows[indices - first], hidden=hidden)
+        return Stretch(rows=stretch.rows[offsets], hidden=None if stretch.hidden is None else stretch.hidden[offsets])
 
-    def _texts(self, indices: Integers) -> list[str]:
-        first, count = _reach(indices)
-        texts = self._lines.texts(first, count, self._key_field)
-        return [texts[offset] for offset in (indices - first).tolist()] if self._disorder.repeats else texts
-
-
-def _reach(indices: Integers) -> tuple[int, int]:
-    """The shortest stretch in which all of these lie: where it begins, and how long it is."""
-    first = int(indices.min())
-    return first, int(indices.max()) - first + 1
+    def _texts(self, sources: Sources) -> list[str]:
+        texts = self._lines.texts(sources.first_index, sources.count, self._key_field)
+        return texts if sources.offsets is None else [texts[offset] for offset in sources.offsets.tolist()]

@@ -17,7 +17,7 @@ from floodmark.producer import ProducerSettings
 from floodmark.share import Shares
 from floodmark.store import new_run_id
 from floodmark.systems.kinesis import BotoKinesisClient, StreamMissingError
-from simulators.traffic.catalogue import TrafficOptions
+from simulators.traffic.catalogue import TrafficOptions, find_kind
 
 LEAD_S = 0.5
 """From the start of the test to the first due record: the senders are up by then."""
@@ -79,7 +79,7 @@ def plan_load(options: LoadOptions, clock: Clock, *, workers: int | None = None)
 def choose_folder(options: LoadOptions, clock: Clock) -> str:
     """Where the next ledger goes: the folder that was named, or the next free one beside it; else a new one."""
     if options.ledger is None:
-        return str(Path("locust", new_run_id(options.kind, clock.now_ns(), random.SystemRandom()), "ledger"))
+        return str(Path("locust", new_run_id(find_kind(options.kind).name, clock.now_ns(), random.SystemRandom()), "ledger"))
     return str(_first_free(options.ledger))
 
 

@@ -31,8 +31,8 @@ from floodmark.schedule import PROFILE_NAMES
 from floodmark.share import WORKERS_MAX
 from floodmark.store import LEDGER, new_run_id
 from floodmark.systems.kinesis import BotoKinesisClient, StreamMissingError
-from simulators.traffic.catalogue import KINDS
-from simulators.traffic.option_table import TEXT_OPTIONS
+from simulators.traffic.catalogue import KINDS, find_kind
+from simulators.traffic.option_table import EVERY_KIND, TEXT_OPTIONS
 
 EXIT_INTERRUPTED = 130
 LOOK_EVERY_S = 0.5
@@ -45,7 +45,7 @@ _NOWHERE = "http://127.0.0.1"
 def _load_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every kind of load, from the table that the load tests have too."""
     flags = {option.flag: (option.name, option.help) for option in (*OPTIONS, *TEXT_OPTIONS)}
-    kinds = {option.flag: option.kinds for option in TEXT_OPTIONS if option.kinds != frozenset(KINDS)}
+    kinds = {option.flag: option.kinds for option in TEXT_OPTIONS if option.kinds != EVERY_KIND}
     for flag, (name, text) in reversed(flags.items()):
         only = f" [{', '.join(sorted(kinds[flag]))}]" if flag in kinds else ""
         command = click.option(flag, name, default=None, help=f"{text}{only}", metavar="TEXT")(command)
@@ -81,7 +81,7 @@ def produce(what: str, workers: int, dry_run: bool, to: str | None, yes: bool, a
     check_ledger(options)
     shards = _count_shards(options)
     clock, randomness = SystemClock(), random.SystemRandom()
-    run_id = new_run_id(f"produce-{options.kind}", clock.now_ns(), randomness)
+    run_id = new_run_id(f"produce-{find_kind(options.kind).name}", clock.now_ns(), randomness)
     directory = options.ledger or paths.runs() / run_id / LEDGER
     load = prepare_load(options, directory, workers=workers, clock=clock, randomness=randomness)
     if not is_loopback(options.endpoint) and not yes:
@@ -90,20 +90,19 @@ def produce(what: str, workers: int, dry_run: bool, to: str | None, yes: bool, a
 
 
 produce.help = inspect.cleandoc(produce.help or "") + (
-    f"\n\nScenarios: {', '.join(sorted(SCENARIOS))}. Kinds: {', '.join(KINDS)}."
+    f"\n\nScenarios: {', '.join(sorted(SCENARIOS))}. Kinds: {', '.join(KINDS)}, FILE.py:CLASS."
 )
 
 
 def _find_kind(what: str) -> str:
-    if what in KINDS:
-        return what
-    if what not in SCENARIOS:
-        raise ConfigurationError(
-            f"there is no scenario and no kind of records {what!r}",
-            f"scenarios: {', '.join(sorted(SCENARIOS))}; kinds: {', '.join(KINDS)}",
-        )
-    stream = find_scenario(what).input_stream
-    return next(kind.name for kind in KINDS.values() if kind.stream == stream)
+    if what in SCENARIOS:
+        stream = find_scenario(what).input_stream
+        return next(kind.name for kind in KINDS.values() if kind.stream == stream)
+    try:
+        find_kind(what)
+    except ValueError as error:
+        raise ConfigurationError(str(error), f"there are the scenarios {', '.join(sorted(SCENARIOS))} too") from None
+    return what
 
 
 def _read(kind: str, given: dict[str, Any], dry_run: bool) -> LoadOptions:

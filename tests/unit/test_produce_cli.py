@@ -42,7 +42,7 @@ def test_a_dry_run_writes_every_record(name: str, tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["ordrs"], "no scenario and no kind of records 'ordrs'"),
+        (["ordrs"], "no records of the kind 'ordrs', did you mean 'orders'"),
         (["orders", "--rate", "-1", "--dry-run"], "--rate is '-1'"),
         (["orders", "--rate", "1e99", "--dry-run"], "--rate is '1e99'"),
         (["orders", "--profile", "spyke", "--dry-run"], "did you mean 'spike'"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import orjson
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -20,6 +21,7 @@ from simulators.kinesis.quota import OFF
 
 HOUR_MS = 3_600_000
 ITERATOR_LIFETIME_MS = 300_000
+SUBSCRIBE_PAUSE_MS = 5_000
 BLOCK_HEAD_BYTES = 24
 
 fractions = st.floats(0, 1, exclude_max=True)
@@ -51,6 +53,9 @@ class Durable(RuleBasedStateMachine):
         self.parents: dict[str, list[str]] = {}
         self.iterators: dict[str, tuple[str, int, int]] = {}
         """A reader of each shard: its iterator, when that was issued, and how many acknowledged records it saw."""
+        self.continuations: dict[str, tuple[str, int]] = {}
+        """A subscriber of each shard: where it goes on, and how many acknowledged records it saw."""
+        self.consumer = ""
 
     def opened(self, now_ms: int) -> DirectService:
         return DirectService(AccountSettings(quotas=OFF, transition_ms=self.transition_ms), now_ms, durable=self.folder)
@@ -67,6 +72,10 @@ class Durable(RuleBasedStateMachine):
         self.transition_ms = transition_ms
         self.is_killed()
         self.direct("CreateStream", StreamName="s", ShardCount=shards)
+        self.direct.now_ms += transition_ms
+        arn = self.direct("DescribeStreamSummary", StreamName="s")["StreamDescriptionSummary"]["StreamARN"]
+        made = self.direct("RegisterStreamConsumer", StreamARN=arn, ConsumerName="c")["Consumer"]
+        self.consumer = made["ConsumerARN"]
         self.direct.now_ms += transition_ms
         self.note_lineage()
 
@@ -146,6 +155,23 @@ class Durable(RuleBasedStateMachine):
             if "NextShardIterator" in answer:
                 self.iterators[name] = (answer["NextShardIterator"], self.direct.now_ms, seen + len(found))
 
+    @rule()
+    def subscribes_again(self) -> None:
+        """A subscriber goes on behind the continuation that it was given, by whichever process that was."""
+        self.direct.now_ms += SUBSCRIBE_PAUSE_MS
+        for name in sorted(self.existing()):
+            continuation, seen = self.continuations.get(name, ("", 0))
+            after = {"Type": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": continuation}
+            position = after if continuation else {"Type": "TRIM_HORIZON"}
+            subscription = self.direct.subscribe(ConsumerARN=self.consumer, ShardId=name, StartingPosition=position)
+            event = subscription.next(self.direct.now_ms)
+            subscription.end()
+            assert event is not None
+            payload = orjson.loads(event.payload)
+            assert rendered(payload["Records"]) == [record for record, _ in self.acknowledged[name][seen:]]
+            if not event.last:
+                self.continuations[name] = (payload["ContinuationSequenceNumber"], len(self.acknowledged[name]))
+
     def iterator(self, name: str, **start: str) -> tuple[str, int, int]:
         asked = {"ShardIteratorType": "TRIM_HORIZON"} | start
         answer = self.direct("GetShardIterator", StreamName="s", ShardId=name, **asked)
@@ -166,6 +192,7 @@ class Durable(RuleBasedStateMachine):
         assert self.direct.account.journal
         self.direct.account.journal.keep_house(self.direct.now_ms)
         self.iterators.clear()
+        self.continuations.clear()
 
     @rule()
     def is_killed(self) -> None:

@@ -79,7 +79,8 @@ def plan_load(options: LoadOptions, clock: Clock, *, workers: int | None = None)
 def choose_folder(options: LoadOptions, clock: Clock) -> str:
     """Where the next ledger goes: the folder that was named, or the next free one beside it; else a new one."""
     if options.ledger is None:
-        return str(Path("locust", new_run_id(find_kind(options.kind).name, clock.now_ns(), random.SystemRandom()), "ledger"))
+        name = find_kind(options.kind).name
+        return str(Path("locust", new_run_id(name, clock.now_ns(), random.SystemRandom()), "ledger"))
     return str(_first_free(options.ledger))
 
 

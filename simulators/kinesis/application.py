@@ -93,7 +93,8 @@ class Application:
             status, outcome = 200, "Success"
         except UnansweredError as error:
             self._requests.count_request(action, _UNANSWERED)
-            await self._leave_unanswered(error, scope, receive)
+            body = b""  # Silence may last for minutes, and need not hold on to what was sent.
+            await self._leave_unanswered(error.with_traceback(None), scope, receive)
             return
         except Exception as error:
             failure = _as_service_error(error, action)
@@ -117,14 +118,13 @@ class Application:
         """The same while there are latencies or faults. What is no call at all is refused at once."""
         if wire is None:
             raise _unknown_content_type()
-        return await self._disturbances.answer(self._service.call(action, wire, body, caller))
+        return await self._disturbances.answer(self._service.call(action, wire, body, caller), len(body))
 
     async def _leave_unanswered(self, error: UnansweredError, scope: Scope, receive: Receive) -> None:
         """Close the connection, or say nothing until its client gives up."""
-        if not error.is_closed:
-            await self._disturbances.silence(receive)
-        host, port = scope["client"]
-        close_connection((host, int(port)))
+        if error.is_closed or not await self._disturbances.silence(receive):
+            host, port = scope["client"]
+            close_connection((host, int(port)))
 
     async def _answer_about_faults(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])

@@ -6,7 +6,8 @@ from the one at which the call came in, so that waits which end a little late do
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from simulators.kinesis.call import Call
@@ -18,6 +19,12 @@ from simulators.kinesis.subscription import Subscription
 
 WAITING_CALLS_MAX = 10_000
 """Calls that may be under way at once while they are delayed; more are refused."""
+
+WAITING_BYTES_MAX = 256 * 1024 * 1024
+"""What requests that wait to act, and answers that wait to leave, may take together; more are refused as well."""
+
+SMALL_BYTES = 256 * 1024
+"""An answer of this size is not counted: answers to puts are smaller, and what has been stored must not be refused."""
 
 SILENCE_S_MAX = 600.0
 """A connection that a fault leaves without an answer is closed after this long if its client has not given up."""
@@ -36,6 +43,7 @@ class Disturbances:
         self._seed = seed
         self._calls: Counter[str] = Counter()
         self._under_way = 0
+        self._bytes = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._stalled: dict[asyncio.Future[None], None] = {}
         self._stopping = False
@@ -53,27 +61,30 @@ class Disturbances:
             _wake(future)
         self._wake_stalled()
 
-    async def answer(self, call: Call) -> bytes | Subscription:
-        """What the service answers, when it is to; ServiceError and UnansweredError likewise."""
-        if self._under_way >= WAITING_CALLS_MAX:
-            raise ServiceError(
-                "ServiceUnavailable", f"{WAITING_CALLS_MAX} calls are waiting for their delays to pass.", status=503
-            )
-        self._under_way += 1
-        try:
-            return await self._answer(call)
-        finally:
-            self._under_way -= 1
+    async def answer(self, call: Call, size_bytes: int = 0) -> bytes | Subscription:
+        """What the service answers, when it is to; ServiceError and UnansweredError likewise.
 
-    async def silence(self, receive: Receive) -> None:
-        """Wait until the client gives up, or until this has taken long enough."""
+        `size_bytes` is that of the request. ServiceUnavailable if more calls would wait than there is room for.
+        """
+        if self._under_way >= WAITING_CALLS_MAX:
+            raise _unavailable(f"{WAITING_CALLS_MAX:,} calls")
+        with self._holding(size_bytes):
+            self._under_way += 1
+            try:
+                return await self._answer(call)
+            finally:
+                self._under_way -= 1
+
+    async def silence(self, receive: Receive) -> bool:
+        """Wait until the client gives up, or until this has taken long enough; whether it gave up."""
         gone = asyncio.create_task(_until_gone(receive))
         try:
             async with asyncio.timeout(SILENCE_S_MAX):
                 while not (gone.done() or self._stopping):
                     await self._either(gone)
+            return gone.done()
         except TimeoutError:
-            return
+            return False
         finally:
             gone.cancel()
 
@@ -83,11 +94,25 @@ class Disturbances:
         half_s = self._latency_ms(call) / 2000
         due_s = await self._until_due(came_in_s + half_s + plan.delay_before_ms / 1000, plan.target)
         call.now_ms = self._service.now_ms()
+        size_bytes = 0
         try:
-            return self._service.run(call)
+            answer = self._service.run(call)
+            size_bytes = len(answer) if isinstance(answer, bytes) else 0
+            return answer
         finally:
             # Errors take as long as answers, and so does an answer that is then lost.
-            await self._until_due(due_s + half_s + plan.delay_after_ms / 1000, plan.target)
+            with self._holding(size_bytes if size_bytes > SMALL_BYTES else 0):
+                await self._until_due(due_s + half_s + plan.delay_after_ms / 1000, plan.target)
+
+    @contextmanager
+    def _holding(self, size_bytes: int) -> Iterator[None]:
+        if self._bytes + size_bytes > WAITING_BYTES_MAX:
+            raise _unavailable(f"{WAITING_BYTES_MAX:,} bytes of calls")
+        self._bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._bytes -= size_bytes
 
     def _latency_ms(self, call: Call) -> float:
         action = call.operation.name
@@ -144,6 +169,10 @@ class Disturbances:
             await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._waiting.discard(stopped)
+
+
+def _unavailable(waiting: str) -> ServiceError:
+    return ServiceError("ServiceUnavailable", f"{waiting} are waiting for their delays to pass.", status=503)
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -91,7 +91,8 @@ class FanOut:
     async def _strike(self, subscription: Subscription) -> None:
         """Let faults have the next event; raises what ends the subscription."""
         plan = self._faults.plan(subscription.target, self._now_ms())
-        await _wait(self._stopped, (plan.delay_before_ms + plan.delay_after_ms) / 1000)
+        if delay_ms := plan.delay_before_ms + plan.delay_after_ms:
+            await _wait(self._stopped, delay_ms / 1000)
         plan.require_answer("before")
         plan.require_answer("after")
         if plan.ending:

@@ -173,6 +173,29 @@ def test_more_calls_than_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -
     assert [data for data, _ in rig.stored()] == [b"1", b"2", b"3"]
 
 
+def test_more_bytes_than_may_wait_are_refused_but_never_what_was_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAITING_BYTES_MAX", 1000)
+    rig = Rig("constant:1s")
+
+    async def refused(action: str, request: dict[str, Any], size_bytes: int, at_s: float) -> None:
+        await asyncio.sleep(at_s)
+        call = rig.direct.service.call(action, JSON, orjson.dumps(request))
+        with pytest.raises(ServiceError, match="ServiceUnavailable") as caught:
+            await rig.disturbances.answer(call, size_bytes)
+        assert caught.value.status == 503
+
+    rig.run(refused("ListStreams", {}, 1001, 0), rig.put(b"1"))
+    rig = Rig("constant:1s")
+    rig.direct.now_ms = START_MS
+    for _ in range(2):
+        entries = [{"PartitionKey": "k", "Data": base64.b64encode(b"x" * 100_000).decode()}] * 5
+        rig.direct("PutRecords", StreamName="s", Records=entries)
+    start = {"StreamName": "s", "ShardId": SHARD, "ShardIteratorType": "TRIM_HORIZON"}
+    iterator = rig.direct("GetShardIterator", **start)["ShardIterator"]
+    rig.run(refused("GetRecords", {"ShardIterator": iterator}, 0, 0), rig.put(b"1", at_s=0.1))
+    assert len(rig.stored()) == 11
+
+
 def test_a_stop_lets_all_go_on_that_wait() -> None:
     rig = Rig("constant:1m", faults=("stall length=10m", "timeout actions=GetRecords"))
 
@@ -196,7 +219,7 @@ def test_silence_ends_with_the_client_or_after_ten_minutes(gone_after_s: float, 
         await asyncio.sleep(gone_after_s)
         return {"type": "http.disconnect"}
 
-    rig.run(rig.disturbances.silence(receive))
+    assert rig.run(rig.disturbances.silence(receive)) == [gone_after_s == ends_after_s]
     assert rig.time() == pytest.approx(ends_after_s, abs=0.01)
 
 

@@ -14,14 +14,10 @@ from floodmark.ledger import SEQUENCE_CHARACTERS_MAX, SEQUENCE_TYPE, Places
 from floodmark.producer.transport import THROTTLING_CODES, Answer, Ending
 
 _DETAIL_CHARACTERS_MAX = 300
-_NOTHING_FAILED = b'"FailedRecordCount":0'
 _RECORDS = b'"Records":['
 _FIRST_RECORD = re.compile(
     rb'\{(?=[^{}]*"SequenceNumber":"(?P<sequence>\d{1,56})")(?=[^{}]*"ShardId":"shardId-(?P<shard>\d{12})")[^{}\\]*\}'
 )
-_MEMBERS = 2
-"""A line with other members than these two is read as JSON."""
-
 _SHARD_DIGITS = 12
 _ZERO = ord("0")
 _POWERS = 10 ** np.arange(_SHARD_DIGITS - 1, -1, -1, dtype=np.float64)
@@ -61,8 +57,7 @@ def _read_plain(data: bytes, expected: int) -> Places | None:
         return None
     width = first.end() - start + 1  # with the comma, or the bracket that ends the last line
     end = start + width * expected
-    around = data[: start - len(_RECORDS)] + data[end:]
-    if first[0].count(b":") != _MEMBERS or _NOTHING_FAILED not in around or not _is_end(data, end):
+    if data[end - 1 : end] != b"]" or not _is_sound(data[:start] + data[end - 1 :], first[0]):
         return None
     lines = np.frombuffer(data, np.uint8, width * expected, start).reshape(expected, width)
     columns = {name: slice(first.start(name) - start, first.end(name) - start) for name in ("sequence", "shard")}
@@ -76,9 +71,15 @@ def _read_plain(data: bytes, expected: int) -> Places | None:
     return _places(lines[:, columns["sequence"]], lines[:, columns["shard"]])
 
 
-def _is_end(data: bytes, end: int) -> bool:
-    """Whether the records end there, and nothing behind them speaks of records."""
-    return data[end - 1 : end] == b"]" and len(data) >= end and b"[" not in data[end:]
+def _is_sound(without_records: bytes, record: bytes) -> bool:
+    """Whether the answer is one in which nothing failed, and its first record says where it lies and nothing else."""
+    try:
+        document = orjson.loads(without_records)
+        members = orjson.loads(record)
+    except ValueError:
+        return False
+    nothing_failed = isinstance(document, dict) and document.get("FailedRecordCount") == 0
+    return nothing_failed and document.get("Records") == [] and members.keys() == {"SequenceNumber", "ShardId"}
 
 
 def _places(sequence: npt.NDArray[np.uint8], shard: npt.NDArray[np.uint8]) -> Places:

@@ -49,7 +49,8 @@ class Journal:
         """When the last block was written, by the service's clock; 0 if there was none."""
         self._folder = folder
         self._accounts = accounts
-        self._ends: dict[int, dict[ShardKey, int]] = {}
+        self._oldest: tuple[int, dict[ShardKey, int]] = (0, {})
+        """The number of the oldest file but one, and where each shard ended when that was begun."""
         self._written: list[Document] | None = None
         self._revision: object = None
         self._is_behind = True
@@ -70,7 +71,6 @@ class Journal:
             folder.close()
             raise
         journal = cls(folder, accounts, last_ms=replay.last_ms)
-        journal._ends = replay.ends
         for account in accounts.all():
             journal._take_in(account)
         accounts.on_new = journal._take_in
@@ -124,7 +124,7 @@ class Journal:
         """Write what changed by itself, and delete files in which nothing is left that can be read."""
         with suppress(ServiceError):  # whoever calls next is refused unless it can be written then
             self.settle(now_ms, look_closely=now_ms - self._looked_ms >= LOOK_EVERY_MS)
-        with suppress(OSError):  # a file that cannot be deleted now may be in a second
+        with suppress(OSError, JournalError):  # a file that cannot be read or deleted now may be in a second
             self._drop_files()
 
     def close(self) -> None:
@@ -148,9 +148,7 @@ class Journal:
         parts = block_parts(kind, now_ms, payload)
         try:
             if self._folder.is_full(sum(map(len, parts))):
-                state = self._state(pending)
-                number = self._folder.begin(block_parts(STATE, now_ms, [state.encode()]))
-                self._ends[number] = state.ends
+                self._folder.begin(block_parts(STATE, now_ms, [self._state(pending).encode()]))
             self._folder.append(parts)
         except OSError as error:
             reason = f"The journal in {self._folder.path} cannot be written: {error.strerror}."
@@ -162,17 +160,20 @@ class Journal:
         What is kept for long may share its files with much that is not. Beyond a bound the records of the oldest file
         are forgotten early, as they are where memory is full, and counted as those are.
         """
+        if len(self._folder.numbers) < 2:
+            return
         streams = (stream for account in self._accounts.all() for stream in account.kept_streams)
         shards = {(stream.key, shard.number): shard for stream in streams for shard in stream.shards}
         for following in self._folder.numbers[1:]:
-            ends = self._ends[following]
-            left = ((shards[key], end) for key, end in ends.items() if key in shards and shards[key].log.first < end)
+            if self._oldest[0] != following:
+                self._oldest = following, State.decode(self._folder.first_block(following).payload).ends
+            ends = self._oldest[1].items()
+            left = ((shards[key], end) for key, end in ends if key in shards and shards[key].log.first < end)
             if self._folder.size_bytes > self.disk_bytes_max:
                 _forget(left)
             elif any(left):
                 return
             self._folder.drop_oldest()
-            self._ends.pop(following - 1, None)
 
     @property
     def disk_bytes_max(self) -> int:

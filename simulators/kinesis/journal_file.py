@@ -67,10 +67,7 @@ def read_file(path: Path, number: int) -> Contents:
     What follows the last whole block is torn if it is shorter than it says, or nothing but zeros, which is what a
     machine without power leaves. Anything else is damage: JournalError, as for a file of another kind or version.
     """
-    try:
-        raw = memoryview(path.read_bytes())
-    except OSError as error:
-        raise JournalError(f"the journal file {path} cannot be read: {error.strerror}") from None
+    raw = _read(path)
     _require_head(path, raw, number)
     blocks: list[Block] = []
     at = _FILE_HEAD.size
@@ -81,6 +78,28 @@ def read_file(path: Path, number: int) -> Contents:
         blocks.append(found)
         at += _BLOCK_HEAD_BYTES + len(found.payload)
     return Contents(blocks, at, is_torn=False)
+
+
+def read_first_block(path: Path, number: int) -> Block:
+    """The block with which a file begins; JournalError if it is not whole."""
+    heads_bytes = _FILE_HEAD.size + _BLOCK_HEAD_BYTES
+    raw = _read(path, heads_bytes)
+    _require_head(path, raw, number)
+    if len(raw) == heads_bytes:
+        length: int = _BLOCK_HEAD.unpack_from(raw, _FILE_HEAD.size)[1]
+        raw = _read(path, heads_bytes + length)
+    found = _block_at(path, raw, _FILE_HEAD.size)
+    if found is None:
+        raise _damaged(path, _FILE_HEAD.size)
+    return found
+
+
+def _read(path: Path, bytes_max: int = -1) -> memoryview:
+    try:
+        with path.open("rb") as file:
+            return memoryview(file.read(bytes_max))
+    except OSError as error:
+        raise JournalError(f"the journal file {path} cannot be read: {error.strerror}") from None
 
 
 def _require_head(path: Path, raw: memoryview, number: int) -> None:

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import IO
 
 from simulators.kinesis.errors import JournalError
-from simulators.kinesis.journal_file import Appender, Contents, Sync, Write, read_file, write_file
+from simulators.kinesis.journal_file import (
+    Appender,
+    Block,
+    Contents,
+    Sync,
+    Write,
+    read_file,
+    read_first_block,
+    write_file,
+)
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
 """A file this large is followed by the next one. A single block may be larger, and then has a file for itself."""
@@ -62,12 +71,16 @@ class JournalFolder:
                 self._sizes[number] = contents.end
             yield number, contents
 
+    def first_block(self, number: int) -> Block:
+        """The block with which a file begins; JournalError if the file is damaged meanwhile."""
+        return read_first_block(self._file(number), number)
+
     def is_full(self, more_bytes: int) -> bool:
         """Whether the next block of this size belongs into a new file."""
         return self._last is None or self._last.size_bytes + more_bytes > FILE_BYTES_MAX
 
-    def begin(self, blocks: Sequence[bytes]) -> int:
-        """Go on in a new file, which begins with these blocks: its number. OSError if there can be none."""
+    def begin(self, blocks: Sequence[bytes]) -> None:
+        """Go on in a new file, which begins with these blocks. OSError if there can be none."""
         number = max(self._sizes, default=0) + 1
         path = self._file(number)
         write_file(path, number, blocks, self._sync)
@@ -81,7 +94,6 @@ class JournalFolder:
         self.close_file()
         self._last = appender
         self._sizes[number] = appender.size_bytes
-        return number
 
     def append(self, parts: Sequence[bytes]) -> None:
         """Add to the newest file, which `begin` made; OSError if that fails, and then nothing was added."""

@@ -50,22 +50,19 @@ class Replay:
     memory_bytes_max: int
     accounts: list[Document] = field(default_factory=list)
     shards: dict[tuple[str, int], ShardRecords] = field(default_factory=dict)
-    ends: dict[int, dict[tuple[str, int], int]] = field(default_factory=dict)
-    """By file: where each shard ended when the file was begun."""
+    has_begun: bool = False
     last_ms: int = 0
     records: int = 0
 
     def take_file(self, number: int, blocks: list[Block]) -> None:
         """All blocks of one file; JournalError if they do not fit to what came before."""
-        for index, block in enumerate(blocks):
+        for block in blocks:
             self.last_ms = max(self.last_ms, block.time_ms)
             if block.kind == RECORDS:
                 self._take_records(number, block)
                 continue
-            state = State.decode(block.payload)
-            self._take_state(number, state, is_first=not self.ends)
-            if index == 0:
-                self.ends[number] = state.ends
+            self._take_state(number, State.decode(block.payload), is_first=not self.has_begun)
+            self.has_begun = True
         self._keep_memory_bound()
 
     def _take_state(self, number: int, state: State, *, is_first: bool) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from simulators.kinesis import journal_folder
 from simulators.kinesis.errors import JournalError
-from simulators.kinesis.journal_file import Appender, block_parts, read_file, write_file
+from simulators.kinesis.journal_file import Appender, block_parts, read_file, read_first_block, write_file
 from simulators.kinesis.journal_folder import JournalFolder
 
 FILE_HEAD_BYTES = 16
@@ -80,6 +80,15 @@ def test_zeros_at_the_end_are_what_a_machine_without_power_leaves(file: Path) ->
     file.write_bytes(file.read_bytes() + b"x")
     with pytest.raises(JournalError, match=f"damaged at byte {whole}"):
         read_file(file, 3)
+
+
+def test_the_first_block_is_read_alone(file: Path) -> None:
+    assert bytes(read_first_block(file, 3).payload) == b"one"
+    raw = file.read_bytes()
+    for length in range(FILE_HEAD_BYTES + BLOCK_HEAD_BYTES + len(b"one")):
+        file.write_bytes(raw[:length])
+        with pytest.raises(JournalError):
+            read_first_block(file, 3)
 
 
 def test_a_newer_format_is_refused(file: Path) -> None:
@@ -180,7 +189,8 @@ def test_files_are_read_in_order_and_the_oldest_can_go(folder: Path) -> None:
     size = opened.size_bytes
     opened.drop_oldest()
     assert opened.size_bytes < size
-    assert opened.begin([block(b"new")]) == 4
+    opened.begin([block(b"new")])
+    assert opened.numbers == [2, 3, 4]
     opened.close()
     assert [number for number, _ in contents(folder)] == [2, 3, 4]
 

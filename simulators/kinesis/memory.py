@@ -1,6 +1,7 @@
 """How much memory records may take, and which of them are forgotten when they take more. All accounts share it."""
 
 from collections.abc import Iterator
+from heapq import heapify, heappop, heapreplace
 from typing import Protocol
 
 from simulators.kinesis.record_log import RECORD_OVERHEAD_BYTES
@@ -9,14 +10,12 @@ from simulators.kinesis.shard import Shard
 MEMORY_BYTES_MAX = 1024 * 1024 * 1024
 """How much memory records may take before the oldest ones are forgotten early."""
 
-_TRIM_TO_SHARE = 0.98
-"""Trimming goes a little further than it must, so that the next put need not trim again."""
+_STEP_SHARE = 1 / 512
+"""Of the bound: what may be put before it is looked at, since adding up what all shards hold takes a while, and how far
+below it trimming goes. More at once would stop everything for longer."""
 
 _TRIM_BYTES_MAX = 256 * 1024
 """What one shard gives up before another one is asked, so that what is left is about equally old everywhere."""
-
-_UNCHECKED_SHARE = 1 / 64
-"""What may be put before it is looked at: adding up what all shards hold is not worth it after every small put."""
 
 
 class Holder(Protocol):
@@ -46,7 +45,7 @@ class Memory:
     def note_put(self, size_bytes: int, records: int) -> None:
         """Keep the bound, looking at it anew whenever enough may have been put since the last time."""
         self._put_bytes += size_bytes + records * RECORD_OVERHEAD_BYTES
-        if self._put_bytes >= self.bytes_max * _UNCHECKED_SHARE:
+        if self._put_bytes >= self.bytes_max * _STEP_SHARE:
             self._put_bytes = 0
             self.apply_bound()
 
@@ -55,24 +54,24 @@ class Memory:
         stored = self.stored_bytes
         if stored <= self.bytes_max:
             return
-        goal = int(self.bytes_max * _TRIM_TO_SHARE)
-        shards = list(self._shards())
-        while stored > goal:
-            oldest = _holding_the_oldest(shards)
-            before = oldest.log.stored_bytes
-            oldest.counters.trimmed_by_memory_records += oldest.log.free(min(stored - goal, _TRIM_BYTES_MAX))
-            stored -= before - oldest.log.stored_bytes
+        excess = stored - int(self.bytes_max * (1 - _STEP_SHARE))
+        oldest_first = [
+            (arrival_ms, place, shard)
+            for place, shard in enumerate(self._shards())
+            if (arrival_ms := shard.log.first_arrival_ms) is not None
+        ]
+        heapify(oldest_first)
+        while excess > 0:
+            _, place, shard = oldest_first[0]
+            before = shard.log.stored_bytes
+            shard.counters.trimmed_by_memory_records += shard.log.free(min(excess, _TRIM_BYTES_MAX))
+            excess -= before - shard.log.stored_bytes
+            arrival_ms = shard.log.first_arrival_ms
+            if arrival_ms is None:
+                heappop(oldest_first)
+            else:
+                heapreplace(oldest_first, (arrival_ms, place, shard))
 
     def _shards(self) -> Iterator[Shard]:
         for holder in self._holders:
             yield from holder.held_shards()
-
-
-def _holding_the_oldest(shards: list[Shard]) -> Shard:
-    """The shard whose oldest record is the oldest of all; one of them must hold a record."""
-    holding = [
-        (arrival, place, shard)
-        for place, shard in enumerate(shards)
-        if (arrival := shard.log.first_arrival_ms) is not None
-    ]
-    return min(holding, key=lambda one: one[:2])[2]

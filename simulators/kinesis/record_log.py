@@ -217,7 +217,11 @@ class RecordLog:
 
     def free(self, wanted_bytes: int) -> int:
         """Forget the oldest records until `wanted_bytes` are free, at most one segment; how many records that were."""
-        fragments = self._segments[0].fragments if self._segments else self._open.fragments
+        fragments: Sequence[bytes] = self._segments[0].fragments if self._segments else self._open.fragments
+        if _memory_bytes(fragments) <= wanted_bytes:
+            count = len(fragments)
+            self._drop(count)
+            return count
         freed = count = 0
         while freed < wanted_bytes and count < len(fragments):
             freed += len(fragments[count]) + RECORD_OVERHEAD_BYTES
@@ -235,8 +239,9 @@ class RecordLog:
             del open_.fragments[:count], open_.sizes[:count], open_.arrivals_ms[:count]
             return
         segment = self._segments[0]
-        self._sealed_memory_bytes -= _memory_bytes(segment.fragments[:count])
-        if self.first == segment.end:
+        whole = count == len(segment.fragments)
+        self._sealed_memory_bytes -= _memory_bytes(segment.fragments if whole else segment.fragments[:count])
+        if whole:
             self._segments.popleft()
             return
         segment.start_bytes = segment.bytes_before(count)

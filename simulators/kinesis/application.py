@@ -18,7 +18,6 @@ from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.fan_out import FanOut
 from simulators.kinesis.fault_api import is_fault_path
-from simulators.kinesis.faults import Faults
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.model import operation
 from simulators.kinesis.protocol import JSON, PROTOCOLS, Protocol
@@ -189,9 +188,9 @@ class Application:
         page = status_page.render(*self._what_there_is())
         return "text/html; charset=utf-8", page.encode()
 
-    def _what_there_is(self) -> tuple[Accounts, RateSampler, Faults, int]:
+    def _what_there_is(self) -> tuple[Accounts, RateSampler, Disturbances, int]:
         service = self._service
-        return service.accounts, self._sampler, service.faults, service.now_ms()
+        return service.accounts, self._sampler, self._disturbances, service.now_ms()
 
     def _status_json(self) -> tuple[str, bytes]:
         document = status.document(*self._what_there_is())

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,6 +25,14 @@ class DisturbanceSettings:
     propagation: Propagation = AT_ONCE
     faults: tuple[Fault, ...] = ()
     seed: int = 1
+
+    def described(self) -> dict[str, Any]:
+        """Latency and propagation as JSON shows them; faults come and go, and show themselves."""
+        return {
+            "seed": self.seed,
+            "latency": self.latency.described(),
+            "propagation_ms": {"polling": self.propagation.polling_ms, "fan_out": self.propagation.fan_out_ms},
+        }
 
 
 UNDISTURBED = DisturbanceSettings()

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from simulators.kinesis.call import Call
+from simulators.kinesis.disturbance_settings import UNDISTURBED, DisturbanceSettings
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.fault_target import Target
-from simulators.kinesis.latency_model import NO_LATENCY, LatencyModel
 from simulators.kinesis.service import Service
 from simulators.kinesis.subscription import Subscription
 
@@ -33,26 +33,25 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 class Disturbances:
-    """Delays calls as the latency model and the faults want it. `seed` decides what each call draws."""
+    """Delays calls as the latency model and the faults want it."""
 
-    def __init__(self, service: Service, latency: LatencyModel = NO_LATENCY, seed: int = 1) -> None:
+    def __init__(self, service: Service, settings: DisturbanceSettings = UNDISTURBED) -> None:
+        self.settings = settings
+        self.faults = service.faults
         self._service = service
-        self._faults = service.faults
-        self._latency = latency
-        self._has_latency = not latency.is_none
-        self._seed = seed
+        self._has_latency = not settings.latency.is_none
         self._calls: Counter[str] = Counter()
         self._under_way = 0
         self._bytes = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._stalled: dict[asyncio.Future[None], None] = {}
         self._stopping = False
-        self._faults.listeners.add(self._wake_stalled)
+        self.faults.listeners.add(self._wake_stalled)
 
     @property
     def is_quiet(self) -> bool:
         """Whether no call is disturbed at present."""
-        return self._faults.is_quiet and not self._has_latency
+        return self.faults.is_quiet and not self._has_latency
 
     def stop(self) -> None:
         """Let all that wait go on at once."""
@@ -117,15 +116,15 @@ class Disturbances:
     def _latency_ms(self, call: Call) -> float:
         action = call.operation.name
         self._calls[action] += 1
-        return self._latency.latency_ms(self._seed, action, self._calls[action])
+        return self.settings.latency.latency_ms(self.settings.seed, action, self._calls[action])
 
     async def _until_due(self, due_s: float, target: Target) -> float:
         """Wait until a moment of the event loop's clock, and while the service stalls; the moment that it became."""
         loop = asyncio.get_running_loop()
         if due_s > loop.time():
             await self._sleep_until(due_s)
-        while not (self._faults.is_quiet or self._stopping):
-            stalled_ms = self._faults.stalled_ms(target, self._service.now_ms())
+        while not (self.faults.is_quiet or self._stopping):
+            stalled_ms = self.faults.stalled_ms(target, self._service.now_ms())
             if not stalled_ms:
                 break
             await self._stall(stalled_ms / 1000)

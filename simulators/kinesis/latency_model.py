@@ -100,6 +100,11 @@ class LatencyModel:
         """Whether no call is delayed."""
         return self.default is None and not any(self.by_action.values())
 
+    def described(self) -> dict[str, str]:
+        """The texts of the distributions by action, that of all others under `default`."""
+        given = {"default": self.default, **self.by_action}
+        return {name: distribution.text() if distribution else "none" for name, distribution in given.items()}
+
     def latency_ms(self, seed: int, action: str, number: int) -> float:
         """The latency of the `number`th call of an action, in milliseconds."""
         distribution = self.by_action.get(action, self.default)

@@ -105,7 +105,7 @@ async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Anno
     _make_streams(accounts, clock())
     faults = Faults(settings.disturbances.seed)
     service = Service(accounts, clock, faults)
-    disturbances = Disturbances(service, settings.disturbances.latency, settings.disturbances.seed)
+    disturbances = Disturbances(service, settings.disturbances)
     requests, sampler, fan_out = ServiceMetrics(accounts, clock, faults), RateSampler(), FanOut(clock, faults, journal)
     application = Application(service, requests, sampler, fan_out, disturbances)
     connections_max = _connections_max(len(doors))

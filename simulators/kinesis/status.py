@@ -4,7 +4,7 @@ from typing import Any
 
 from simulators.kinesis.account import Account
 from simulators.kinesis.accounts import Accounts
-from simulators.kinesis.faults import Faults
+from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.rates import WINDOW_S, Rates, RateSampler
 from simulators.kinesis.shard import Shard
 from simulators.kinesis.stream import Stream
@@ -23,7 +23,7 @@ SHARDS_SHOWN_MAX = 200
 Document = dict[str, Any]
 
 
-def document(accounts: Accounts, sampler: RateSampler, faults: Faults, now_ms: int) -> Document:
+def document(accounts: Accounts, sampler: RateSampler, disturbances: Disturbances, now_ms: int) -> Document:
     """Everything; rates are a second's worth, averaged over the window, and shares are of the quota in force."""
     described = [_account(account, sampler, now_ms) for account in accounts.all()]
     return {
@@ -32,7 +32,8 @@ def document(accounts: Accounts, sampler: RateSampler, faults: Faults, now_ms: i
         "rates_window_seconds": WINDOW_S,
         "memory": {"stored_bytes": accounts.memory.stored_bytes, "bytes_max": accounts.memory.bytes_max},
         "hottest_shards": _hottest_shards(described),
-        "faults": [armed.described(now_ms) for armed in faults.listed()],
+        "disturbances": disturbances.settings.described(),
+        "faults": [armed.described(now_ms) for armed in disturbances.faults.listed()],
         "accounts": described,
     }
 

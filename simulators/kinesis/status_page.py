@@ -5,7 +5,7 @@ from html import escape
 
 from simulators.kinesis import status
 from simulators.kinesis.accounts import Accounts
-from simulators.kinesis.faults import Faults
+from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.rates import RateSampler
 from simulators.kinesis.status import Document
 
@@ -24,9 +24,9 @@ meter { width: 3.5rem; vertical-align: middle; } .refused { color: var(--alarm);
 """
 
 
-def render(accounts: Accounts, sampler: RateSampler, faults: Faults, now_ms: int) -> str:
+def render(accounts: Accounts, sampler: RateSampler, disturbances: Disturbances, now_ms: int) -> str:
     """The whole page; it needs nothing from elsewhere and loads itself again every two seconds."""
-    found = status.document(accounts, sampler, faults, now_ms)
+    found = status.document(accounts, sampler, disturbances, now_ms)
     described: list[Document] = found["accounts"]
     streams = [stream for account in described for stream in account["streams"]]
     memory = found["memory"]
@@ -40,12 +40,21 @@ def render(accounts: Accounts, sampler: RateSampler, faults: Faults, now_ms: int
         f"{memory['stored_bytes'] / 2**20:,.1f} of {memory['bytes_max'] / 2**20:,.0f} MiB in use. "
         f"Rates are averages over {found['rates_window_seconds']} seconds; "
         '<a href="/status.json">the same as JSON</a>, <a href="/metrics">metrics for Prometheus</a>.</p>'
-        f"{_faults(found['faults'])}"
+        f"{_disturbances(found['disturbances'])}{_faults(found['faults'])}"
         f"{_hottest(found['hottest_shards'])}"
         f"{''.join(_account(account, is_only=len(described) == 1) for account in described)}"
         f"<p><small>{time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(now_ms / 1000))}</small></p>"
         "</body></html>"
     )
+
+
+def _disturbances(disturbances: Document) -> str:
+    latency, propagation_ms = disturbances["latency"], disturbances["propagation_ms"]
+    said = [f"latency {name}: {text}" for name, text in latency.items() if text != "none"]
+    said += [
+        f"propagation {name.replace('_', '-')}: {delay_ms} ms" for name, delay_ms in propagation_ms.items() if delay_ms
+    ]
+    return f"<p>Added on purpose: {escape('; '.join(said))}.</p>" if said else ""
 
 
 def _faults(faults: list[Document]) -> str:

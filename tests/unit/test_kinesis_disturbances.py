@@ -13,6 +13,7 @@ from simulators.kinesis import disturbances as module
 from simulators.kinesis.account import AccountSettings
 from simulators.kinesis.call_plan import UnansweredError
 from simulators.kinesis.direct import START_MS, DirectService
+from simulators.kinesis.disturbance_settings import DisturbanceSettings
 from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.fan_out import FanOut
@@ -49,7 +50,7 @@ class Rig:
         self.faults = self.direct.service.faults
         distribution = parse_distribution(latency)
         model = LatencyModel(default=distribution) if distribution else NO_LATENCY
-        self.disturbances = Disturbances(self.direct.service, model)
+        self.disturbances = Disturbances(self.direct.service, DisturbanceSettings(latency=model))
         for fault in faults:
             self.fault(fault)
 

@@ -11,7 +11,7 @@ from simulators.kinesis.account import AccountSettings
 from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.command import main
 from simulators.kinesis.direct import DirectService
-from simulators.kinesis.faults import Faults
+from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.model import service_model
 from simulators.kinesis.quota import AWS, Quotas, ShardQuotas
@@ -73,7 +73,7 @@ def test_the_status_has_the_members_that_are_listed() -> None:
     direct("RegisterStreamConsumer", StreamARN=f"{ARN_HEAD}/s", ConsumerName="c")
     for _ in range(30):
         direct("PutRecords", StreamName="s", Records=[{"Data": "", "PartitionKey": "k"}] * 10)
-    found = status.document(direct.accounts, RateSampler(), Faults(), direct.now_ms)
+    found = status.document(direct.accounts, RateSampler(), Disturbances(direct.service), direct.now_ms)
     text = section("Status")
     assert set(rows(text)) == set(found)
     (account,) = found["accounts"]

@@ -9,6 +9,7 @@ import pytest
 from simulators.kinesis import status_page
 from simulators.kinesis.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
+from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.metrics import ServiceMetrics
 from simulators.kinesis.model import service_model
@@ -385,7 +386,7 @@ def test_the_page_for_people_shows_rates_and_refusals() -> None:
     direct("PutRecords", StreamName="s", Records=[entry] * 500)
     direct("PutRecords", StreamName="s", Records=[entry] * 7)
     sampler.sample(direct.accounts, direct.now_ms)
-    page = status_page.render(direct.accounts, sampler, direct.service.faults, direct.now_ms)
+    page = status_page.render(direct.accounts, sampler, Disturbances(direct.service), direct.now_ms)
     first, second = re.findall(r"<tr><td class=\"name\">.*?</tr>", page)
     cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td.*?</td>", first)]
     assert cells[:4] == [SHARD, "0" * 32, "3,700", "1,233"]

@@ -7,7 +7,7 @@ from simulators.kinesis import status, status_page
 from simulators.kinesis.account import AccountSettings
 from simulators.kinesis.caller import Caller
 from simulators.kinesis.direct import DirectService
-from simulators.kinesis.faults import Faults
+from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.quota import AWS
 from simulators.kinesis.rates import RateSampler
 
@@ -30,13 +30,13 @@ class Watched(DirectService):
         self.sampler.sample(self.accounts, self.now_ms)
 
     def document(self) -> dict[str, Any]:
-        found = status.document(self.accounts, self.sampler, Faults(), self.now_ms)
+        found = status.document(self.accounts, self.sampler, Disturbances(self.service), self.now_ms)
         again: dict[str, Any] = json.loads(json.dumps(found))
         assert again == found
         return found
 
     def page(self) -> str:
-        return status_page.render(self.accounts, self.sampler, Faults(), self.now_ms)
+        return status_page.render(self.accounts, self.sampler, Disturbances(self.service), self.now_ms)
 
 
 def test_shards_are_shown_with_their_rates_and_shares_of_the_quota() -> None:

@@ -12,6 +12,7 @@ from simulators.kinesis.hashing import HASH_KEY_MAX, hash_key, hash_key_from_num
 from simulators.kinesis.iterator import ShardIterator
 from simulators.kinesis.page_token import PageToken
 from simulators.kinesis.shard import shard_id
+from simulators.kinesis.stream import EVENLY
 
 
 def target_of(call: Call) -> Target:
@@ -48,15 +49,18 @@ def _of_iterator(action: str, payload: Mapping[str, Any], now_ms: int) -> Target
 
 
 def _put_shards(call: Call, stream: str | None, payload: Mapping[str, Any]) -> Iterable[str]:
-    """The shards that the records of a put go to."""
+    """The shards that the records of a put go to; all open ones where that is decided only when they are stored."""
     try:
-        shard_for = call.account.find(stream, None, call.now_ms).shard_for
+        found = call.account.find(stream, None, call.now_ms)
     except ServiceError:
+        return
+    if found.settings.distribution == EVENLY:
+        yield from (shard.id for shard in found.open_shards)
         return
     records = payload.get("Records") if call.operation.name == "PutRecords" else [payload]
     for record in records if isinstance(records, list) else []:
         if isinstance(record, Mapping) and (digest := _hash_key(record)) is not None:
-            yield shard_for(digest).id
+            yield found.shard_for(digest).id
 
 
 def _hash_key(record: Mapping[str, Any]) -> bytes | None:

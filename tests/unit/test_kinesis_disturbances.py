@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from simulators.kinesis import disturbances as module
+from simulators.kinesis import status, status_page
 from simulators.kinesis.account import AccountSettings
 from simulators.kinesis.call_plan import UnansweredError
 from simulators.kinesis.direct import START_MS, DirectService
@@ -20,6 +21,7 @@ from simulators.kinesis.fan_out import FanOut
 from simulators.kinesis.fault_file import parse_fault
 from simulators.kinesis.latency_model import NO_LATENCY, LatencyModel, parse_distribution
 from simulators.kinesis.protocol import JSON
+from simulators.kinesis.rates import RateSampler
 from simulators.kinesis.visibility import Propagation
 
 SHARD = "shardId-000000000000"
@@ -298,3 +300,25 @@ def test_a_subscription_ends_without_a_word(fault: str) -> None:
     rig.run(push())
     assert len(pushed.frames) == 2
     assert all(b"exception" not in frame for frame in pushed.frames)
+
+
+def test_what_is_added_on_purpose_is_shown() -> None:
+    rig = Rig("constant:20ms", faults=("throttle shard=0 probability=0.5",))
+    settings = DisturbanceSettings(
+        latency=LatencyModel(default=parse_distribution("constant:20ms"), by_action={"ListShards": None}),
+        propagation=Propagation(polling_ms=200),
+    )
+    disturbances = Disturbances(rig.direct.service, settings)
+    found = status.document(rig.direct.accounts, RateSampler(), disturbances, START_MS)
+    assert found["disturbances"] == {
+        "seed": 1,
+        "latency": {"default": "constant:20ms", "ListShards": "none"},
+        "propagation_ms": {"polling": 200, "fan_out": 0},
+    }
+    assert [one["fault"]["kind"] for one in found["faults"]] == ["throttle"]
+    page = status_page.render(rig.direct.accounts, RateSampler(), disturbances, START_MS)
+    assert "Added on purpose: latency default: constant:20ms; propagation polling: 200 ms." in page
+    assert "shard=shardId-000000000000 probability=0.5" in page
+    plain = status_page.render(rig.direct.accounts, RateSampler(), Disturbances(Rig().direct.service), START_MS)
+    assert "Added on purpose" not in plain
+    assert "Faults" not in plain

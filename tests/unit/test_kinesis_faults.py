@@ -446,3 +446,16 @@ def test_records_that_make_no_sense_go_nowhere(record: dict[str, Any]) -> None:
 
 def test_the_kinds_are_named_as_they_call_themselves() -> None:
     assert {name: model.model_fields["kind"].default for name, model in KINDS.items()} == {name: name for name in KINDS}
+
+
+def test_a_stream_that_distributes_evenly_has_its_faults_by_the_shards_that_records_get() -> None:
+    direct = Direct()
+    direct("CreateStream", StreamName="even", StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    arn = direct("DescribeStreamSummary", StreamName="even")["StreamDescriptionSummary"]["StreamARN"]
+    direct("UpdateStreamRecordDistributionStrategy", StreamARN=arn, RecordDistributionStrategy="AUTO")
+    direct.fault("throttle stream=even shard=1")
+    answer = direct("PutRecords", StreamName="even", Records=[{"Data": DATA}] * 8)
+    found = Counter(one.get("ShardId", "refused") for one in answer["Records"])
+    assert found["refused"] == 2
+    assert SECOND not in found
+    assert len(found) == 4

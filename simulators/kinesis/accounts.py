@@ -68,6 +68,7 @@ class Accounts:
             account.apply_retention(now_ms)
             for stream in account.streams(now_ms):
                 stream.hot_keys.age(now_ms)
+        self.memory.count()
 
     def _make(self, caller: Caller, now_ms: int) -> Account:
         if len(self._accounts) >= ACCOUNTS_MAX:

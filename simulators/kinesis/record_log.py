@@ -10,13 +10,20 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 SEGMENT_RECORDS_MAX = 128
 """A segment with so many records gets no more; one call may have put some beyond them."""
 
 RECORD_OVERHEAD_BYTES = 72
 """What a record costs in memory beyond its fragment: a bytes object, rounded up, a reference, a stamp, a size."""
+
+
+class Freed(NamedTuple):
+    """What was forgotten to make room."""
+
+    records: int
+    memory_bytes: int
 
 
 class OpenSegment(Protocol):
@@ -215,19 +222,17 @@ class RecordLog:
         start = position - open_.first
         del open_.fragments[start:], open_.sizes[start:], open_.arrivals_ms[start:]
 
-    def free(self, wanted_bytes: int) -> int:
-        """Forget the oldest records until `wanted_bytes` are free, at most one segment; how many records that were."""
+    def free(self, wanted_bytes: int) -> Freed:
+        """Forget the oldest records until `wanted_bytes` of memory are free, at most one segment."""
         fragments: Sequence[bytes] = self._segments[0].fragments if self._segments else self._open.fragments
-        if _memory_bytes(fragments) <= wanted_bytes:
-            count = len(fragments)
-            self._drop(count)
-            return count
-        freed = count = 0
-        while freed < wanted_bytes and count < len(fragments):
-            freed += len(fragments[count]) + RECORD_OVERHEAD_BYTES
-            count += 1
+        freed, count = _memory_bytes(fragments), len(fragments)
+        if freed > wanted_bytes:
+            freed = count = 0
+            while freed < wanted_bytes:
+                freed += len(fragments[count]) + RECORD_OVERHEAD_BYTES
+                count += 1
         self._drop(count)
-        return count
+        return Freed(count, freed)
 
     def _drop(self, count: int) -> None:
         """Forget the `count` oldest records, all of which are in the first segment."""

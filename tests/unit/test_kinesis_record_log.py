@@ -20,7 +20,7 @@ def test_an_empty_log_has_nothing_to_read() -> None:
     log = RecordLog()
     assert (log.first, log.end, len(log), log.first_arrival_ms, log.last_arrival_ms) == (1, 1, 0, None, 0)
     assert log.read(1, records_max=10, bytes_max=10).fragments == []
-    assert (log.position_at_time(5), log.arrival_ms(1), log.trim_to(9), log.free(100)) == (1, None, 0, 0)
+    assert (log.position_at_time(5), log.arrival_ms(1), log.trim_to(9), log.free(100)) == (1, None, 0, (0, 0))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_trimming_forgets_what_is_before_and_keeps_the_rest(log: RecordLog, posi
 
 def test_freeing_takes_the_oldest_and_no_more_than_it_must(log: RecordLog) -> None:
     each = 2 + RECORD_OVERHEAD_BYTES
-    assert log.free(each) == 1
-    assert log.free(each + 1) == 2
-    assert log.free(10**9) == SEGMENT_RECORDS_MAX - 3
+    assert log.free(each) == (1, each)
+    assert log.free(each + 1) == (2, 2 * each)
+    assert log.free(10**9).records == SEGMENT_RECORDS_MAX - 3
     assert (log.first, log.stored_bytes) == (SEGMENT_RECORDS_MAX + 1, (COUNT - SEGMENT_RECORDS_MAX) * each)

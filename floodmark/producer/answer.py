@@ -18,10 +18,12 @@ _RECORDS = b'"Records":['
 _FIRST_RECORD = re.compile(
     rb'\{(?=[^{}]*"SequenceNumber":"(?P<sequence>\d{1,56})")(?=[^{}]*"ShardId":"shardId-(?P<shard>\d{12})")[^{}\\]*\}'
 )
-_SHARD_DIGITS = 12
-_ZERO = ord("0")
-_POWERS = 10 ** np.arange(_SHARD_DIGITS - 1, -1, -1, dtype=np.float64)
-"""Of twelve digits: floating point holds them exactly, and multiplies matrices faster than integers do."""
+_SHARD_DIGITS = 4
+"""In which the shards of one answer may differ; the eight before them are zeros up to the ten thousandth shard."""
+
+_ZERO, _NINE = ord("0"), ord("9")
+_POWERS = 10.0 ** np.arange(_SHARD_DIGITS - 1, -1, -1)
+"""Floating point, in which matrices are multiplied faster, and which holds such numbers exactly."""
 
 
 def read_answer(data: bytes, expected: int) -> Answer:
@@ -53,22 +55,23 @@ def read_refusal(status: int, data: bytes) -> Answer:
 def _read_plain(data: bytes, expected: int) -> Places | None:
     """Places, if all were accepted and all lines are laid out as the first one; None if there is any doubt."""
     start = data.find(_RECORDS) + len(_RECORDS)
-    if start < len(_RECORDS) or (first := _FIRST_RECORD.match(data, start)) is None:
+    if expected < 1 or start < len(_RECORDS) or (first := _FIRST_RECORD.match(data, start)) is None:
         return None
     width = first.end() - start + 1  # with the comma, or the bracket that ends the last line
     end = start + width * expected
     if data[end - 1 : end] != b"]" or not _is_sound(data[:start] + data[end - 1 :], first[0]):
         return None
     lines = np.frombuffer(data, np.uint8, width * expected, start).reshape(expected, width)
-    columns = {name: slice(first.start(name) - start, first.end(name) - start) for name in ("sequence", "shard")}
-    fixed = np.ones(width - 1, np.bool_)
-    for column in columns.values():
-        fixed[column] = False
-        if (lines[:, column] - _ZERO > 9).any():  # below "0" wraps around to a large number
-            return None
-    if not (lines[:, :-1][:, fixed] == lines[0, :-1][fixed]).all() or (lines[:-1, -1] != ord(",")).any():
+    sequence = slice(first.start("sequence") - start, first.end("sequence") - start)
+    shard = slice(first.end("shard") - start - _SHARD_DIGITS, first.end("shard") - start)
+    expected_line, allowed_above = np.frombuffer(first[0] + b",", np.uint8).copy(), np.zeros(width, np.uint8)
+    for column in (sequence, shard):
+        expected_line[column], allowed_above[column] = _ZERO, _NINE - _ZERO
+    above = lines - expected_line  # what is below wraps around to a large number
+    above[-1, -1] = 0  # the bracket
+    if (above > allowed_above).any():
         return None
-    return _places(lines[:, columns["sequence"]], lines[:, columns["shard"]])
+    return _places(lines[:, sequence], above[:, shard], first["shard"][:-_SHARD_DIGITS].decode())
 
 
 def _is_sound(without_records: bytes, record: bytes) -> bool:
@@ -82,14 +85,17 @@ def _is_sound(without_records: bytes, record: bytes) -> bool:
     return nothing_failed and document.get("Records") == [] and members.keys() == {"SequenceNumber", "ShardId"}
 
 
-def _places(sequence: npt.NDArray[np.uint8], shard: npt.NDArray[np.uint8]) -> Places:
-    numbers, which = np.unique((shard - _ZERO) @ _POWERS, return_inverse=True)
-    kept = np.zeros((len(sequence), SEQUENCE_CHARACTERS_MAX), np.uint8)
-    kept[:, : sequence.shape[1]] = sequence
+def _places(sequence: npt.NDArray[np.uint8], shard_digits: npt.NDArray[np.uint8], shard_prefix: str) -> Places:
+    """Columns from the sequence numbers as text and the last digits of the shards' numbers, a row each."""
+    numbers = (shard_digits.astype(np.float64) @ _POWERS).astype(np.int64)
+    known = np.flatnonzero(np.bincount(numbers))
+    place = np.zeros(known[-1] + 1, np.int16)
+    place[known] = np.arange(len(known))
+    kept = np.ascontiguousarray(sequence).reshape(-1).view(f"S{sequence.shape[1]}")
     return Places(
-        shards=tuple(f"shardId-{int(number):0{_SHARD_DIGITS}d}" for number in numbers),
-        shard=which.astype(np.int16),
-        sequence=kept.reshape(-1).view(SEQUENCE_TYPE),
+        shards=tuple(f"shardId-{shard_prefix}{number:0{_SHARD_DIGITS}d}" for number in known.tolist()),
+        shard=place[numbers],
+        sequence=kept.astype(SEQUENCE_TYPE, copy=False),
     )
 
 

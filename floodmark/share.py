@@ -104,6 +104,11 @@ class Shares(BaseModel):
         """The workers that own lanes from the last assignment on."""
         return frozenset(self.assignments[-1].owners) - {NOBODY}
 
+    @property
+    def stopped_index(self) -> int:
+        """Where the load was ended before its schedule was over; 0 if it was not."""
+        return self.end_index if self.end_index < self.total else 0
+
     def grant(self, index: int) -> Self:
         """Let records below `index` be taken; a grant is never taken back."""
         granted = max(self.granted_index, min(index, self.end_index))

@@ -149,6 +149,7 @@ class _Merge:
 
     def _conclude(self) -> Iterator[Entries]:
         """What is left, up to where the load ended, now that there is nothing more to read."""
-        end = max([self._traced_end, *(source.end_index for source in self._sources)])
+        ends = (source.end_index for source in self._sources)
+        end = max(self._traced_end, self._owners.stopped_index, *ends)
         while self._next_chunk * CHUNK_RECORDS < end:
             yield self._take(end)

@@ -75,15 +75,18 @@ class LedgerFollower:
         if not workers:
             return LedgerProgress()
         every = list(workers.values())
-        lost = latest_shares(self._manifests).lost if any(one.shares for one in self._manifests) else ()
-        expected = set(range(self._manifests[0].workers)) - set(lost)
+        shares = latest_shares(self._manifests) if any(one.shares for one in self._manifests) else None
+        closed = {number for number, one in workers.items() if one.finished}
+        gone = closed | set(shares.lost if shares else ())
         together = LedgerProgress(
             **{name: sum(getattr(one, name) for one in every) for name in _COUNTS},
             **{name: max(getattr(one, name) for one in every) for name in _WORST},
-            finished=all(number in workers and workers[number].finished for number in expected) and bool(expected),
+            finished=bool(closed) and gone >= set(range(self._manifests[0].workers)),
             stopped_early=any(one.stopped_early for one in every),
             void_reason="; ".join(sorted({one.void_reason for one in every if one.void_reason})),
         )
+        if shares and closed:
+            together = replace(together, end_index=max(together.end_index, shares.stopped_index))
         return _concluded(together) if together.finished else together
 
 

@@ -147,3 +147,17 @@ def test_workers_that_begin_late_are_found_by_a_follower_that_was_there_before(t
     two.close(now_ns=1, end_index=40)
     assert (follower.poll().accepted, follower.poll().finished) == (20, True)
     assert sorted(follower.poll_workers()) == [0, 1]
+
+
+def test_the_load_ends_where_it_was_stopped_even_if_those_who_were_left_by_then_never_closed(tmp_path: Path) -> None:
+    """The first was given up for lost and closed at 20; the second had its part until it died too."""
+    before = shares_of(granted_index=20)
+    one, two = (LedgerWriter(tmp_path, manifest(worker, before)) for worker in (0, 1))
+    accept(one, 0, BLOCK, "a")
+    accept(two, 10, BLOCK, "a")
+    two.flush()
+    one.close(now_ns=1, end_index=20)
+    one.note(before.hand_over({0}, lost=True).grant(33).hand_over({1}, lost=True).end())
+    assert outcomes(tmp_path) == [Outcome.ACCEPTED] * 20 + [Outcome.MISSED] * 13
+    progress = LedgerFollower(tmp_path).poll()
+    assert (progress.finished, progress.end_index, progress.offered, progress.missed) == (True, 33, 33, 13)

@@ -173,7 +173,7 @@ class CborProtocol(Protocol):
     def decode(self, body: bytes) -> object:
         require_few_cbor(body)
         try:
-            return cbor2.loads(body, semantic_decoders=_TAGS, max_depth=DEPTH_MAX)
+            return cbor2.loads(body, semantic_decoders=_TAGS, max_depth=DEPTH_MAX, strict_hashable_types=True)
         except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError, OverflowError, MemoryError):
             raise ServiceError("SerializationException") from None
 

@@ -1,10 +1,10 @@
-"""What goes over the wire: both encodings, both versions of HTTP, and requests that no client would send."""
+"""What goes over the wire: both encodings, both versions of HTTP, cleartext and TLS."""
 
 import base64
-import contextlib
 import json
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable
@@ -121,21 +121,46 @@ def test_what_was_put_in_one_encoding_is_got_in_the_other(post: Post, stream: st
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is the only HTTP/2 client at hand")
-def test_http2_with_prior_knowledge_on_the_same_port(simulator: Any, stream: str) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "options", "version"),
+    [
+        ("http", ["--http2-prior-knowledge"], "2"),
+        ("http", ["--http1.1"], "1.1"),
+        ("https", ["--http2"], "2"),
+        ("https", ["--http1.1"], "1.1"),
+        ("https", ["--no-alpn"], "1.1"),
+        ("https", ["--no-alpn", "--http2-prior-knowledge"], "2"),
+        ("https", ["--tls-max", "1.2"], "2"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_both_versions_of_http_on_both_ports(
+    simulator: Any, stream: str, scheme: str, options: list[str], version: str
+) -> None:
     answer = subprocess.run(
         [
-            "curl", "--silent", "--show-error", "--max-time", "30", "--http2-prior-knowledge",
+            "curl", "--silent", "--show-error", "--max-time", "30", *options,
+            "--cacert", str(simulator.certificate.authority),
             "--header", "X-Amz-Target: Kinesis_20131202.DescribeStreamSummary", "--header", f"Content-Type: {JSON}",
             "--data", json.dumps({"StreamName": stream}), "--write-out", "\n%{http_version} %{http_code}",
-            simulator.url,
+            simulator.tls_url if scheme == "https" else simulator.url,
         ],
         capture_output=True,
         check=True,
         text=True,
     ).stdout  # fmt: skip
     body, _, status = answer.rpartition("\n")
-    assert status == "2 200"
+    assert status == f"{version} 200"
     assert json.loads(body)["StreamDescriptionSummary"]["StreamName"] == stream
+
+
+def test_tls_before_1_2_is_refused(simulator: Any) -> None:
+    context = ssl.create_default_context(cafile=str(simulator.certificate.authority))
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with socket.create_connection(("127.0.0.1", simulator.tls_port)) as connection, pytest.raises(ssl.SSLError):
+        context.wrap_socket(connection, server_hostname="localhost")
 
 
 @pytest.mark.parametrize(
@@ -144,77 +169,25 @@ def test_http2_with_prior_knowledge_on_the_same_port(simulator: Any, stream: str
         ("NoSuchAction", b"{}", JSON, 400, "UnknownOperationException"),
         ("CreateQueue", b"{}", JSON, 400, "UnknownOperationException"),
         ("", b"{}", JSON, 400, "UnknownOperationException"),
-        ("ListStreams", b"", JSON, 400, "SerializationException"),
-        ("ListStreams", b"{", JSON, 400, "SerializationException"),
-        ("ListStreams", b"[]", JSON, 400, "SerializationException"),
-        ("ListStreams", b'{"Limit": "many"}', JSON, 400, "SerializationException"),
-        ("ListStreams", b'{"Limit": 1' + b"0" * 400 + b"}", JSON, 400, "SerializationException"),
-        ("ListStreams", b'{"Limit": 0}', JSON, 400, "ValidationException"),
-        ("ListStreams", b"[" * 100_000, JSON, 400, "SerializationException"),
+        ("ListStreams", b"{}", "text/plain", 404, "UnknownOperationException"),
         ("PutRecords", b'{"StreamName": ["x"], "Records": [{}]}', JSON, 400, "SerializationException"),
         ("PutRecords", b'{"StreamName": "x", "Records": []}', JSON, 400, "ValidationException"),
         ("PutRecords", b'{"StreamName": "x", "Records": [null]}', JSON, 400, "SerializationException"),
-        (
-            "PutRecord",
-            b'{"StreamName": "x", "PartitionKey": "k", "Data": "not base64!"}',
-            JSON,
-            400,
-            "SerializationException",
-        ),
-        ("ListStreams", b"\xff\xff", CBOR, 400, "SerializationException"),
-        ("ListStreams", b"\xbf\x65Lim", CBOR, 400, "SerializationException"),
-        ("ListStreams", b"\x9f" * 100_000, CBOR, 400, "SerializationException"),
-        ("ListStreams", b"\xa1\x65Limit\xc1\x61x", CBOR, 400, "SerializationException"),
-        ("ListStreams", b"\x9b\x7f\xff\xff\xff\xff\xff\xff\xff", CBOR, 400, "SerializationException"),
-        ("ListStreams", b"{}", "text/plain", 404, "UnknownOperationException"),
+        ("PutRecord", b'{"PartitionKey": "k", "Data": "not base64!"}', JSON, 400, "SerializationException"),
+        ("PutRecord", b"\xa1\x64Data\x61x", CBOR, 400, "SerializationException"),
     ],
 )
-def test_malformed_requests_get_an_error_in_their_own_encoding(
+def test_wrong_requests_get_an_error_in_their_own_encoding(
     post: Post, action: str, body: bytes, content_type: str, status: int, error: str
 ) -> None:
     answered, answer = post(action, body, content_type)
     decoded = cbor2.loads(answer) if content_type == CBOR else json.loads(answer)
     assert (answered, decoded["__type"]) == (status, error)
-    assert post("ListStreams", b"{}")[0] == 200
 
 
 def test_a_body_that_is_too_large_is_refused(post: Post) -> None:
     assert post("PutRecords", b" " * (25 * 1024 * 1024))[0] == 413
     assert post("ListStreams", b"{}")[0] == 200
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n{}",
-        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n{}",
-        b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n{}",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\ngarbage that is no frame",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"\x00" * 5000,
-    ],
-)
-def test_the_server_goes_on_after_whatever_a_connection_brings(simulator: Any, post: Post, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", simulator.port), timeout=10) as connection:
-        received = b""
-        # The server may hang up at any point; that is a clean end as well.
-        with contextlib.suppress(OSError):
-            connection.sendall(sent)
-            connection.shutdown(socket.SHUT_WR)
-            while part := connection.recv(65536):
-                received += part
-    assert b" 200 " not in received
-    assert post("ListStreams", b"{}")[0] == 200
-
-
-def test_idle_connections_keep_nobody_waiting(simulator: Any, post: Post) -> None:
-    idle = [socket.create_connection(("127.0.0.1", simulator.port), timeout=10) for _ in range(300)]
-    try:
-        assert post("ListStreams", b"{}")[0] == 200
-    finally:
-        for connection in idle:
-            connection.close()
 
 
 def test_pages_for_people_and_for_prometheus(simulator: Any, kinesis: Any, stream: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from simulators.kinesis.actions_settings import add_tags
 from simulators.kinesis.call import Call
 from simulators.kinesis.consumer import Consumer
 from simulators.kinesis.errors import in_use, invalid_argument, limit_exceeded, not_found
@@ -29,12 +30,14 @@ def register_stream_consumer(call: Call) -> dict[str, Any]:
     creating = sum(one.status(now_ms) == "CREATING" for one in consumers.values())
     if creating_max is not None and creating >= creating_max:
         raise limit_exceeded(f"Only {creating_max} consumers can be in state CREATING at once.")
+    tags: dict[str, str] = {}
+    add_tags(tags, request.get("Tags", {}))
     consumer = Consumer(
         name=name,
         arn=f"{stream.arn}/consumer/{name}:{now_ms // 1000}",
         created_ms=now_ms,
         active_ms=now_ms + call.account.settings.transition_ms,
-        tags=request.get("Tags", {}),
+        tags=tags,
     )
     consumers[name] = consumer
     return {"Consumer": _described(consumer, now_ms)}

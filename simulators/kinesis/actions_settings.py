@@ -101,7 +101,7 @@ def _monitor(call: Call, *, enable: bool) -> dict[str, Any]:
 
 def add_tags_to_stream(call: Call) -> None:
     """Add or change tags of a stream."""
-    _add_tags(call.active_stream().settings.tags, call.request["Tags"])
+    add_tags(call.active_stream().settings.tags, call.request["Tags"])
 
 
 def remove_tags_from_stream(call: Call) -> None:
@@ -119,7 +119,7 @@ def list_tags_for_stream(call: Call) -> dict[str, Any]:
 
 def tag_resource(call: Call) -> None:
     """Add or change tags of a stream or consumer."""
-    _add_tags(_tags_of_resource(call), call.request["Tags"])
+    add_tags(_tags_of_resource(call), call.request["Tags"])
 
 
 def untag_resource(call: Call) -> None:
@@ -137,7 +137,8 @@ def _tags_of_resource(call: Call) -> dict[str, str]:
     return consumer.tags if consumer else stream.settings.tags
 
 
-def _add_tags(tags: dict[str, str], added: dict[str, str]) -> None:
+def add_tags(tags: dict[str, str], added: dict[str, str]) -> None:
+    """Add or change tags; InvalidArgumentException if a resource would have too many."""
     if len(tags | added) > TAGS_MAX:
         raise invalid_argument(f"Failed to add tags: a resource has {TAGS_MAX} tags at most.")
     tags.update(added)

@@ -4,6 +4,7 @@ from typing import Any
 
 from simulators.kinesis import shard_list
 from simulators.kinesis.actions_on_demand import require_on_demand, require_warm_throughput, warm_throughput
+from simulators.kinesis.actions_settings import add_tags
 from simulators.kinesis.call import Call
 from simulators.kinesis.errors import in_use, invalid_argument, limit_exceeded
 from simulators.kinesis.on_demand import START_SHARDS
@@ -31,11 +32,12 @@ def create_stream(call: Call) -> None:
     creating = call.account.count(now_ms, lambda stream: stream.status(now_ms) == "CREATING")
     if creating_max is not None and creating >= creating_max:
         raise limit_exceeded(f"Only {creating_max} streams can be in state CREATING at once.")
+    tags: dict[str, str] = {}
+    add_tags(tags, request.get("Tags", {}))
     stream = call.account.create(
         request["StreamName"], shard_count, now_ms, mode=mode, warm_shards=warm_mib_per_second or 0
     )
-    stream.settings.tags = request.get("Tags", {})
-    stream.settings.distribution = distribution
+    stream.settings.tags, stream.settings.distribution = tags, distribution
     if "MaxRecordSizeInKiB" in request:
         stream.settings.record_bytes_max = request["MaxRecordSizeInKiB"] * 1024
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 _ARN = re.compile(
     r"arn:aws[^:]*:kinesis:(?P<region>[^:]*):(?P<account>\d{12}):stream/(?P<stream>[a-zA-Z0-9_.-]+)"
-    r"(?:/consumer/(?P<consumer>[a-zA-Z0-9_.-]+:[0-9]+))?"
+    r"(?:/consumer/(?P<consumer>[a-zA-Z0-9_.-]+:[0-9]+))?",
+    re.ASCII,
 )
 
 

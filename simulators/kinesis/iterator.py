@@ -83,7 +83,8 @@ def _body(token: object) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     body, digest = raw[:-_DIGEST_BYTES], raw[-_DIGEST_BYTES:]
-    return body if len(body) > _HEAD.size and digest == _digest(body) else None
+    is_ours = len(body) > _HEAD.size and digest == _digest(body) and body[_HEAD.size :].isascii()
+    return body if is_ours else None
 
 
 def _digest(body: bytes) -> bytes:

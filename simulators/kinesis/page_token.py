@@ -57,10 +57,16 @@ class PageToken:
             stream, after, issued_ms, account_id, wanted = orjson.loads(base64.b64decode(text, validate=True))
         except (binascii.Error, ValueError, TypeError):
             return None
-        texts, is_filter = (
-            (stream, after, account_id),
-            wanted is None or (isinstance(wanted, dict) and "Type" in wanted),
-        )
-        if not (all(isinstance(one, str) for one in texts) and type(issued_ms) is int and is_filter):
+        texts = (stream, after, account_id)
+        if not (all(isinstance(one, str) for one in texts) and type(issued_ms) is int and _is_filter(wanted)):
             return None
         return cls(stream=stream, after=after, issued_ms=issued_ms, account_id=account_id, filter=wanted)
+
+
+def _is_filter(wanted: object) -> bool:
+    """Whether this is a ShardFilter as the model leaves it, or none."""
+    if wanted is None:
+        return True
+    if not isinstance(wanted, dict) or not isinstance(wanted.get("Type"), str):
+        return False
+    return isinstance(wanted.get("ShardId", ""), str) and type(wanted.get("Timestamp", 0)) is int

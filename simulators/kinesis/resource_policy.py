@@ -22,8 +22,8 @@ _VERSIONS = ("2012-10-17", "2008-10-17")
 _STATEMENT_KEYS = {
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
 }  # fmt: skip
-_ACCOUNT = re.compile(r"(?:arn:aws[^:]*:iam::)?(\d{12})(?::root)?")
-_WITHIN_ACCOUNT = re.compile(r"arn:aws[^:]*:(?:iam|sts)::(\d{12}):.+")
+_ACCOUNT = re.compile(r"(?:arn:aws[^:]*:iam::)?(\d{12})(?::root)?", re.ASCII)
+_WITHIN_ACCOUNT = re.compile(r"arn:aws[^:]*:(?:iam|sts)::(\d{12}):.+", re.ASCII)
 _PRINCIPAL_KINDS = {"AWS", "Service", "Federated", "CanonicalUser"}
 _ANYBODY = "*"
 

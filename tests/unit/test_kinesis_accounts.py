@@ -1,6 +1,7 @@
 """Several accounts and regions in one simulator, in simulated time."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -172,3 +173,23 @@ def test_metrics_tell_accounts_and_regions_apart() -> None:
             direct.put(b"", StreamName="s")
         labels = {"account": place[0], "region": place[1], "stream": "s", "shard": SHARD}
         assert metrics.registry.get_sample_value("floodmark_kinesis_incoming_records_total", labels) == count
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["s", "shard", 1, "", None, None],
+        ["s", 1, START_MS, "", None],
+        [None, "a", START_MS, "", None],
+        ["s", "a", "now", "", None],
+        ["s", "a", START_MS, "", {"Type": 1}],
+        ["s", "a", START_MS, "", {"Type": "AT_TIMESTAMP", "Timestamp": "x"}],
+        ["s", "a", START_MS, "", [1]],
+        {"s": 1},
+    ],
+)
+def test_a_page_token_that_somebody_made_up_is_invalid(values: object) -> None:
+    direct = Direct()
+    token = base64.b64encode(json.dumps(values).encode()).decode()
+    refused = direct.error("ListShards", NextToken=token)
+    assert (refused.type, refused.message) == ("InvalidArgumentException", "NextToken is invalid.")

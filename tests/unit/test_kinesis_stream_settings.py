@@ -81,6 +81,15 @@ def test_tags_of_a_stream(direct: Direct) -> None:
     assert direct.error("AddTagsToStream", StreamName="s", Tags=many).type == "InvalidArgumentException"
 
 
+def test_more_than_fifty_tags_are_refused_from_the_start(direct: Direct) -> None:
+    tags = {str(index): "" for index in range(51)}
+    assert direct.error("CreateStream", StreamName="t", ShardCount=1, Tags=tags).type == "InvalidArgumentException"
+    refused = direct.error("RegisterStreamConsumer", StreamARN=ARN, ConsumerName="c", Tags=tags)
+    assert refused.type == "InvalidArgumentException"
+    assert direct("ListStreams")["StreamNames"] == ["s"]
+    assert direct("ListStreamConsumers", StreamARN=ARN)["Consumers"] == []
+
+
 def test_tags_of_a_consumer(direct: Direct) -> None:
     request = {"StreamARN": ARN, "ConsumerName": "c", "Tags": {"a": "1"}}
     arn = direct("RegisterStreamConsumer", **request)["Consumer"]["ConsumerARN"]

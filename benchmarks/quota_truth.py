@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import orjson
 from lean_client import LeanClient
-from quota_windows import Truth, judge
+from numpy.typing import NDArray
+from quota_windows import WINDOW_S, Truth, judge
 
 from floodmark.systems.process import OwnedProcess
 from floodmark.systems.simulator import read_endpoint, simulator_spec
@@ -122,12 +123,11 @@ class Sender(threading.Thread):
     def __init__(self, endpoint: str, writing: Writing, turn: int, begin_s: float, seconds: float) -> None:
         super().__init__()
         self.accepted: dict[int, str] = {}
-        self.refused: dict[str, list[float]] = defaultdict(list)
-        """By shard: when an answer with a refusal was there."""
+        self.refusing_calls: dict[str, set[int]] = defaultdict(set)
+        """By shard: the calls in which it refused a record."""
         self.refused_indices: set[int] = set()
         self.offered = 0
-        self.late_s = 0.0
-        self.last_s = 0.0
+        self.is_done = False
         self._client = LeanClient(endpoint)
         self._writing = writing
         self._turn = turn
@@ -140,16 +140,14 @@ class Sender(threading.Thread):
         writing = self._writing
         count = writing.records_a_call()
         for call in range(self._turn, self._calls, SENDERS):
-            due_s = self._begin_s + call * writing.call_interval_s
             body = self._body(call * count, count)
-            time.sleep(max(0.0, due_s - time.time()))
-            self.late_s = max(self.late_s, time.time() - due_s)
-            self.last_s = time.time()
+            time.sleep(max(0.0, self._begin_s + call * writing.call_interval_s - time.time()))
             status, answer = self._client.call("PutRecords", body)
             if status != 200:
                 raise RuntimeError(f"PutRecords: {answer}")
-            self._note(call * count, answer["Records"])
+            self._note(call, call * count, answer["Records"])
         self._client.close()
+        self.is_done = True
 
     def _body(self, first: int, count: int) -> bytes:
         choose, hot = self._random.random, HOT_SHARE if self._writing.is_skewed else 0.0
@@ -162,8 +160,7 @@ class Sender(threading.Thread):
         )
         return f'{{"StreamName":"{STREAM}","Records":[{records}]}}'.encode()
 
-    def _note(self, first: int, results: list[dict[str, str]]) -> None:
-        now_s = time.time()
+    def _note(self, call: int, first: int, results: list[dict[str, str]]) -> None:
         self.offered += len(results)
         throttled: set[str] = set()
         for index, result in enumerate(results, first):
@@ -173,7 +170,7 @@ class Sender(threading.Thread):
                 self.refused_indices.add(index)
                 throttled.add(result["ErrorMessage"])
         for message in throttled:
-            self.refused[message.partition(" shard ")[2][:20]].append(now_s)
+            self.refusing_calls[message.partition(" shard ")[2][:20]].add(call)
 
 
 def index_text(index: int) -> str:
@@ -248,8 +245,8 @@ def write(writing: Writing, seconds: float) -> Row:
         stored = read_back(endpoint, writing.data_bytes)
     row = Row(writing.name, 0, [], errors=faults(senders, stored))
     for name, one in stored.items():
-        refusals = sorted(when for sender in senders for when in sender.refused[name])
-        if not refusals:
+        calls = set().union(*(sender.refusing_calls[name] for sender in senders))
+        if not calls:
             row.errors.append(f"{name} was never limited")
             continue
         row.limited += 1
@@ -258,13 +255,20 @@ def write(writing: Writing, seconds: float) -> Row:
             judge(
                 np.array(one.stamps_s),
                 amounts,
+                refusals(one, calls, writing.records_a_call()),
                 quota_per_second=writing.quota_per_second(int(name[-12:])),
                 begin_s=begin_s,
-                limited_s=refusals[0],
-                end_s=min(sender.last_s for sender in senders),
             )
         )
     return row
+
+
+def refusals(stored: Stored, calls: set[int], records_a_call: int) -> NDArray[np.float64]:
+    """When the shard refused a record, by its own stamps: those of what it took of the same call."""
+    stamps_s = {
+        index // records_a_call: stamp_s for index, stamp_s in zip(stored.indices, stored.stamps_s, strict=True)
+    }
+    return np.array(sorted(stamps_s[call] for call in calls & stamps_s.keys()))
 
 
 def faults(senders: list[Sender], stored: dict[str, Stored]) -> list[str]:
@@ -277,9 +281,10 @@ def faults(senders: list[Sender], stored: dict[str, Stored]) -> list[str]:
         "refused but stored": len(refused & {index for index, _ in found}),
         "stored twice": len(found) - len({index for index, _ in found}),
         "altered": sum(one.wrong for one in stored.values()),
-        "without an answer": sum(sender.offered for sender in senders) - len(accepted) - len(refused),
+        "answered twice": sum(sender.offered for sender in senders) - len(accepted) - len(refused),
     }
-    return [f"{count:,} records {what}" for what, count in counts.items() if count]
+    failed = ["a sender failed"] if not all(sender.is_done for sender in senders) else []
+    return failed + [f"{count:,} records {what}" for what, count in counts.items() if count]
 
 
 def fill(endpoint: str, records: int, data_bytes: int) -> None:
@@ -321,16 +326,15 @@ def poll(name: str, quotas: str, quota_per_second: float, limit: int | None, sec
     if not refused:
         return Row(name, 0, [Truth(0, 0, 0, 0)], errors=["no call was refused"])
     # An answer cannot be divided, and one may overdraw the bucket, which is not a burst but paid for afterwards.
-    whole = answer_amount / quota_per_second
+    whole_s = answer_amount / quota_per_second
     truth = judge(
         np.array(granted),
         np.full(len(granted), answer_amount),
+        np.array(refused),
         quota_per_second=quota_per_second,
-        begin_s=begin_s - (0 if limit is None else whole),
-        limited_s=refused[0],
-        end_s=begin_s + calls * interval_s,
+        begin_s=begin_s - (0 if limit is None else whole_s),
     )
-    return Row(name, 1, [truth], slack=whole / 10)
+    return Row(name, 1, [truth], slack=whole_s / WINDOW_S)
 
 
 class Consumer(threading.Thread):
@@ -340,6 +344,7 @@ class Consumer(threading.Thread):
         super().__init__()
         self.stamps_s: list[float] = []
         self.amounts: list[float] = []
+        self.is_done = False
         self._client = LeanClient(endpoint)
         position = {"Type": "TRIM_HORIZON"}
         self._request = {"ConsumerARN": arn, "ShardId": "shardId-000000000000", "StartingPosition": position}
@@ -349,8 +354,10 @@ class Consumer(threading.Thread):
         response = self._client.send("SubscribeToShard", orjson.dumps(self._request))
         end_s = time.time() + self._seconds
         while time.time() < end_s:
-            length = int.from_bytes(response.read(4), "big")
-            frame = response.read(length - 4)
+            prelude = response.read(4)
+            if len(prelude) < 4:
+                raise RuntimeError("the subscription ended before its time")
+            frame = response.read(int.from_bytes(prelude, "big") - 4)
             now_s = time.time()
             head = int.from_bytes(frame[:4], "big")
             payload = frame[8 + head : -4]
@@ -361,6 +368,7 @@ class Consumer(threading.Thread):
                     float(sum(len(one["PartitionKey"]) + len(base64.b64decode(one["Data"])) for one in records))
                 )
         self._client.close()
+        self.is_done = True
 
 
 def fan_out(seconds: float) -> Row:
@@ -381,19 +389,18 @@ def fan_out(seconds: float) -> Row:
         for consumer in consumers:
             consumer.join()
         client.close()
-    largest = max(amount for consumer in consumers for amount in consumer.amounts)
-    truths = [
-        judge(
-            np.array(consumer.stamps_s),
-            np.array(consumer.amounts),
-            quota_per_second=quota,
-            begin_s=begin_s - largest / quota,
-            limited_s=begin_s + 2,
-            end_s=consumer.stamps_s[-1],
-        )
-        for consumer in consumers
-    ]
-    return Row("fan-out, bytes, 2 consumers of 1 shard", 2, truths, slack=largest / quota / 10)
+    truths = [pushed_truth(consumer, quota, begin_s) for consumer in consumers]
+    errors = [] if all(consumer.is_done for consumer in consumers) else ["a subscription ended before its time"]
+    return Row("fan-out, bytes, 2 consumers of 1 shard", 2, truths, errors=errors)
+
+
+def pushed_truth(consumer: Consumer, quota_per_second: float, begin_s: float) -> Truth:
+    """An event is pushed as soon as the one before is paid for, so just before each the quota is used up."""
+    stamps_s, amounts = np.array(consumer.stamps_s), np.array(consumer.amounts)
+    # The last event of the burst overdraws the bucket, which is not a burst but paid for afterwards.
+    begin_s -= float(amounts.max()) / quota_per_second
+    settled_s = stamps_s[stamps_s > stamps_s[0] + 2]
+    return judge(stamps_s, amounts, settled_s - 1e-4, quota_per_second=quota_per_second, begin_s=begin_s)
 
 
 def wait_until_active(client: LeanClient, arn: str) -> None:

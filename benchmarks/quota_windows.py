@@ -1,7 +1,8 @@
 """Whether what was granted over time is what a quota allows: pure functions of stamps and amounts.
 
-A quota is a bucket that holds one second's worth. From the moment at which something is first refused the bucket is
-empty; as long as more is wanted than it allows, every ten seconds from then on must bring ten seconds' worth.
+A quota is a bucket that holds one second's worth. At the moment at which something is refused the bucket is empty. So
+what was granted between two refusals is exactly what flowed in meanwhile, even if in between nobody asked for a moment:
+that is what is measured, over ten seconds at least. Before the first refusal it may be one second's worth more.
 """
 
 from dataclasses import dataclass
@@ -34,25 +35,28 @@ class Truth:
 def judge(
     stamps_s: NDArray[np.float64],
     amounts: NDArray[np.float64],
+    refusals_s: NDArray[np.float64],
     *,
     quota_per_second: float,
     begin_s: float,
-    limited_s: float,
-    end_s: float,
 ) -> Truth:
     """What was granted (`amounts` at ascending `stamps_s`), measured by a quota.
 
-    `begin_s` is when the first was asked for, `limited_s` when one was refused first, `end_s` until when more was
-    wanted than the quota allows. All are seconds on one clock.
+    `begin_s` is when the first was asked for, `refusals_s` are the ascending moments at which the quota was used up,
+    right after what was granted at the same moment. All are seconds on one clock.
     """
     sums = np.concatenate([[0.0], np.cumsum(amounts)])
+    granted = sums[np.searchsorted(stamps_s, refusals_s, side="right")]
+    burst_s = float(granted[0] / quota_per_second - (refusals_s[0] - begin_s)) if len(refusals_s) else 0.0
+    firsts = np.unique(np.searchsorted(refusals_s, np.arange(*_range(refusals_s), STEP_S)))
+    lasts = np.searchsorted(refusals_s, refusals_s[firsts] + WINDOW_S)
+    firsts, lasts = firsts[lasts < len(refusals_s)], lasts[lasts < len(refusals_s)]
+    if not len(firsts):
+        return Truth(0.0, 0.0, burst_s, 0)
+    flowed_in = quota_per_second * (refusals_s[lasts] - refusals_s[firsts])
+    shares = (granted[lasts] - granted[firsts]) / flowed_in
+    return Truth(float(shares.min()), float(shares.max()), burst_s, len(shares))
 
-    def granted_before(moments_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(sums[np.searchsorted(stamps_s, moments_s)])
 
-    burst = float(granted_before(np.array([limited_s]))[0]) - quota_per_second * (limited_s - begin_s)
-    starts_s = np.arange(limited_s, end_s - WINDOW_S, STEP_S)
-    if not len(starts_s):
-        return Truth(0.0, 0.0, burst / quota_per_second, 0)
-    shares = (granted_before(starts_s + WINDOW_S) - granted_before(starts_s)) / (quota_per_second * WINDOW_S)
-    return Truth(float(shares.min()), float(shares.max()), burst / quota_per_second, len(starts_s))
+def _range(moments_s: NDArray[np.float64]) -> tuple[float, float]:
+    return (float(moments_s[0]), float(moments_s[-1])) if len(moments_s) else (0.0, 0.0)

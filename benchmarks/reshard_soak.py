@@ -127,6 +127,10 @@ def put_orders(
         records = [order(number, now_ms) for number in numbers]
         put_all(kinesis, stream, records, outcome)
         outcome.put += [order_id(number) for number in numbers]
+        if len(outcome.put) % (60 * RATE_RECORDS_PER_SECOND) == 0:
+            print(
+                f"{stream}: {len(outcome.put):,} orders, {outcome.alerts.total():,} alerts", file=sys.stderr, flush=True
+            )
 
 
 def order_id(number: int) -> str:

@@ -19,20 +19,15 @@ QUOTA = 1_000.0
 
 
 def judged(rate: float, *, burst: float = 1_000.0, pause: tuple[float, float] | None = None, end: float = 24.0) -> Any:
-    """A bucket that gave `burst` at once and `rate` from then on, but nothing during a pause."""
-    steady = np.arange(0.01, end, 0.01)
-    stamps = np.concatenate([[0.0], steady])
-    amounts = np.concatenate([[burst], np.full(len(steady), rate * 0.01)])
+    """A bucket that gave `burst` at once and `rate` from then on; in a pause nobody asks, and then it gives all."""
+    stamps = np.arange(0, end, 0.01)
+    amounts = np.full(len(stamps), rate * 0.01)
+    amounts[0] = burst
     if pause:
-        amounts[(stamps > pause[0]) & (stamps < pause[1])] = 0
-    return windows.judge(
-        stamps + BEGIN_S,
-        amounts,
-        quota_per_second=QUOTA,
-        begin_s=BEGIN_S,
-        limited_s=BEGIN_S + 0.005,
-        end_s=BEGIN_S + end,
-    )
+        asked = (stamps <= pause[0]) | (stamps > pause[1])
+        amounts[np.argmax(stamps > pause[1])] += amounts[~asked].sum()
+        stamps, amounts = stamps[asked], amounts[asked]
+    return windows.judge(stamps + BEGIN_S, amounts, stamps + BEGIN_S, quota_per_second=QUOTA, begin_s=BEGIN_S)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +40,8 @@ def judged(rate: float, *, burst: float = 1_000.0, pause: tuple[float, float] | 
         ({"rate": 988}, False),
         ({"rate": 1_000, "burst": 1_100}, False),
         ({"rate": 1_000, "burst": 0}, True),
-        ({"rate": 1_000, "pause": (12.0, 12.2)}, False),
+        ({"rate": 1_000, "pause": (12.0, 12.9)}, True),
+        ({"rate": 1_020, "pause": (12.0, 12.9)}, False),
         ({"rate": 1_000, "end": 9.0}, False),
     ],
 )
@@ -56,3 +52,10 @@ def test_what_strays_is_seen(given: dict[str, Any], holds: bool) -> None:
 def test_slack_is_for_what_cannot_be_divided() -> None:
     assert not judged(1_015).holds()
     assert judged(1_015).holds(slack=0.01)
+
+
+def test_nothing_refused_is_nothing_judged() -> None:
+    none = np.array([])
+    truth = windows.judge(np.array([BEGIN_S]), np.array([1.0]), none, quota_per_second=QUOTA, begin_s=BEGIN_S)
+    assert truth.windows == 0
+    assert not truth.holds()

@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,10 +14,17 @@ from simulators.kinesis.errors import ServiceError, SettingsError
 from simulators.kinesis.fault import KINDS
 from simulators.kinesis.fault_file import build_fault
 from simulators.kinesis.faults import Faults
+from simulators.kinesis.protocol import JSON
 from simulators.kinesis.quota import AWS, OFF, Quotas
+from simulators.kinesis.service import ACTIONS, SUBSCRIBE
 from simulators.kinesis.visibility import Propagation
 
 SHARDS = 3
+MEMBERS = (
+    *("StreamName", "StreamARN", "ConsumerARN", "ResourceARN", "ConsumerName", "ShardId", "ShardIterator", "NextToken"),
+    *("Records", "Data", "PartitionKey", "ExplicitHashKey", "ShardToMerge", "AdjacentShardToMerge", "StartingPosition"),
+)
+NAMES = ("s", "k", "eA==", "0", "9" * 39, "shardId-000000000001", "arn:aws:kinesis:us-east-1:000000000000:stream/s")
 
 times = {
     "begin": st.integers(0, 1500).map(lambda ms: f"{ms}ms"),
@@ -155,6 +163,34 @@ def test_a_put_whose_answer_was_lost_is_stored_once_for_every_try(keys: list[int
 @given(steps=steps, seed=st.integers(0, 5))
 def test_the_same_calls_meet_the_same_faults(steps: list[tuple[str, Any]], seed: int) -> None:
     assert Client(OFF, seed).play(steps) == Client(OFF, seed).play(steps)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20)
+    | st.sampled_from(NAMES),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(action=st.sampled_from(sorted([*ACTIONS, SUBSCRIBE])), payload=json_values, shard=st.integers(0, SHARDS))
+def test_whatever_a_request_holds_faults_find_out_what_it_is_about(action: str, payload: Any, shard: int) -> None:
+    client = Client(OFF, 1)
+    for name in ("timeout", "freeze-shard", "partial-failure", "clock-offset"):
+        more = {"offset": "1s"} if name == "clock-offset" else {}
+        client.faults.add(build_fault({"kind": name, "stream": "s", "shard": shard, **more}), START_MS)
+    client.faults.add(build_fault({"kind": "internal-failure", "consumer": "c"}), START_MS)
+    call = client.direct.service.call(action, JSON, orjson.dumps(payload))
+    try:
+        client.direct.service.plan(call)
+        client.direct.service.run(call)
+    except (ServiceError, UnansweredError):
+        pass  # Nearly all of it is no request.
 
 
 anything = st.one_of(

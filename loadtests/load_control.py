@@ -4,6 +4,7 @@ import gc
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import gevent
@@ -30,6 +31,8 @@ from floodmark.systems.ports import require_free_port
 STOP_GRACE_S = 2.0
 """How long users may take to end; they have nothing left to do when Locust stops them. Workers sit it out each time."""
 
+INTERRUPTED_EXIT_CODE = 130
+
 logger = logging.getLogger("floodmark")
 
 Role = LoadAlone | LoadLeader | LoadWorker
@@ -43,6 +46,7 @@ class LoadControl:
         self._kind = kind
         self._exit_code = 0
         self._is_interrupted = False
+        self._is_waiting: Callable[[], bool] = lambda: False
 
     @property
     def session(self) -> LoadSession | None:
@@ -83,6 +87,7 @@ class LoadControl:
         gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         if texts["headless"]:  # without its web page, Locust looks for this one only when the load is over
             gevent.signal_handler(signal.SIGTERM, self._on_interrupt)
+            self._is_waiting = lambda: isinstance(self.role, LoadLeader) and runner.shape_greenlet is None
 
     def _check(self, texts: dict[str, Any], web_ui: WebUI | None) -> str:
         """The endpoint, when nothing is wrong."""
@@ -149,7 +154,9 @@ class LoadControl:
         if not self._is_interrupted:
             self._is_interrupted = True
             hub = gevent.get_hub()
-            hub.loop.run_callback(hub.parent.throw, KeyboardInterrupt)
+            # Locust has no ear for it while it waits for workers; those that are there end with this process.
+            error = SystemExit(INTERRUPTED_EXIT_CODE) if self._is_waiting() else KeyboardInterrupt
+            hub.loop.run_callback(hub.parent.throw, error)
         else:
             self.role.give_up()
 

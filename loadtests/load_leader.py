@@ -48,6 +48,7 @@ class LoadLeader:
         runner.register_message(REPORT, self._on_report)
         events: Any = environment.events
         events.worker_report.add_listener(self._on_worker_report)
+        events.worker_connect.add_listener(self._on_worker_connect)
 
     @property
     def processes(self) -> int:
@@ -159,6 +160,10 @@ class LoadLeader:
                 self._clients[worker],
                 offset_ns / 1e9,
             )
+
+    def _on_worker_connect(self, client_id: str, **_: object) -> None:
+        if self.is_running and client_id not in self._clients.values():
+            logger.info("%s has joined a load that had begun: it gets a part in the next", client_id)
 
     def _on_report(self, msg: Message, **_: object) -> None:
         self._keep(msg.data)

@@ -1,4 +1,4 @@
-"""The tabs *Load* and *Shards* of Locust's web page, and the same figures as JSON.
+"""The tabs *Floodmark* and *Shards* of Locust's web page, and the same figures as JSON.
 
 Locust's page shows a tab's table from what `/stats/requests` says under `extended_stats`.
 """
@@ -35,7 +35,10 @@ _SHARD_COLUMNS = {
     "share": "Share of all (%)",
     "of_even": "Of an even spread (%)",
 }
-_TABS = {LOAD_TAB: ("Load", _LOAD_COLUMNS), SHARDS_TAB: ("Shards", _SHARD_COLUMNS)}
+_TABS = {LOAD_TAB: ("Floodmark", _LOAD_COLUMNS), SHARDS_TAB: ("Shards", _SHARD_COLUMNS)}
+
+SHARDS_SHOWN_MAX = 500
+"""A browser takes long over more, as Locust says of its own tables."""
 
 Reports = Callable[[], list[LoadReport]]
 
@@ -67,9 +70,14 @@ def add_page(web_ui: WebUI, reports: Reports) -> None:
         if request.path != f"{base}/stats/requests" or response.status_code != 200:
             return response
         found = reports()
-        rows = {LOAD_TAB: worker_rows(found), SHARDS_TAB: shard_rows(found)}
+        rows = {LOAD_TAB: worker_rows(found), SHARDS_TAB: hottest(shard_rows(found))}
         extended = [{"key": key, "data": data} for key, data in rows.items()]
         response.set_data(json.dumps({**json.loads(response.get_data()), "extended_stats": extended}))
         return response
 
     app.register_blueprint(blueprint)
+
+
+def hottest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many shards as the page can show: those that accepted the most."""
+    return sorted(rows, key=lambda row: int(row["accepted"]), reverse=True)[:SHARDS_SHOWN_MAX]

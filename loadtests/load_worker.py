@@ -83,8 +83,7 @@ class LoadWorker:
     def start(self, read: Callable[[], LoadOptions]) -> None:  # noqa: ARG002 - the options come with the plan
         """Begin the part that the master has planned. What goes wrong here is told to the master, who ends the load."""
         if self._plan is None:
-            logger.info("this worker has joined a load that had begun: it gets a part in the next")
-            return
+            return  # it joined a load that had begun
         try:
             self.session = LoadSession(self._plan)
         except FloodmarkError as error:

@@ -277,3 +277,36 @@ def test_every_kind_has_its_load_test(start: Callable[..., Load], kind: str) -> 
     counted: Counter[int] = Counter(np.concatenate([one.outcome for one in read_entries(load.ledger)]).tolist())
     assert counted == {Outcome.ACCEPTED: 100}
     assert read_manifest(load.ledger).traffic_options.kind == kind
+
+
+def test_a_worker_that_joins_late_has_no_part_and_disturbs_nothing(start: Callable[..., Load]) -> None:
+    port = master_port()
+    load = start("--headless", "--rate", 400, "--duration", "8s", "--warm-up", "0s", "--processes", 2, *port)
+    wait_for("records of all workers", lambda: all_write(load, 2))
+    log = load.folder / "late.log"
+    with log.open("wb") as file:
+        late = subprocess.Popen(command("--worker", *port), stdout=file, stderr=file, cwd=load.folder)
+    try:
+        assert load.wait() == 0, load.log.read_text()
+        assert late.wait(20) == 0, log.read_text()
+    finally:
+        end(late)
+    assert load.outcomes() == {Outcome.ACCEPTED: 3200}
+    assert "3 workers connected" in load.log.read_text()
+    assert "it gets a part in the next" in load.log.read_text()
+    assert "Traceback" not in load.log.read_text() + log.read_text()
+
+
+def test_an_interrupt_while_the_master_waits_for_workers_ends_everything(start: Callable[..., Load]) -> None:
+    port = master_port()
+    load = start("--headless", "--master", "--expect-workers", 2, *port)
+    log = load.folder / "worker.log"
+    with log.open("wb") as file:
+        worker = subprocess.Popen(command("--worker", *port), stdout=file, stderr=file, cwd=load.folder)
+    try:
+        wait_for("the wait", lambda: "1 of 2 connected" in load.log.read_text())
+        load.process.send_signal(signal.SIGINT)
+        assert load.wait() == 130, load.log.read_text()
+        assert "Traceback" not in load.log.read_text()
+    finally:
+        end(worker)

@@ -5,6 +5,7 @@ them are taken. The others are conditions, which hold from their beginning to th
 """
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -43,12 +44,12 @@ def _begin(value: object) -> object:
 
 
 def _moment(value: object) -> datetime:
-    try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromisoformat("")
-    except ValueError:
-        raise ValueError(
-            f"{value!r} is no moment: write how long after the start, as in 10s, or when, as in 2026-11-20T15:00:00Z"
-        ) from None
+    with suppress(ValueError):
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+    raise ValueError(
+        f"{value!r} is no moment: write how long after the start, as in 10s, or when, as in 2026-11-20T15:00:00Z"
+    )
 
 
 def _begin_text(value: int | datetime) -> str:

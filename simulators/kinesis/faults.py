@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from simulators.kinesis.call_plan import ArmedFault, CallPlan
+from simulators.kinesis.armed_fault import ArmedFault
+from simulators.kinesis.call_plan import CallPlan
 from simulators.kinesis.draw import draw
 from simulators.kinesis.errors import SettingsError
 from simulators.kinesis.fault import (
@@ -47,7 +48,7 @@ class Faults:
         self._made += 1
         begin_ms = now_ms + fault.begin if isinstance(fault.begin, int) else int(fault.begin.timestamp() * 1000)
         end_ms = None if fault.length is None else begin_ms + fault.length
-        armed = ArmedFault(str(self._made), fault, begin_ms, end_ms)
+        armed = ArmedFault(str(self._made), fault, begin_ms, end_ms, self.injected)
         self._armed[armed.id] = armed
         self._changed(now_ms)
         return armed
@@ -81,7 +82,7 @@ class Faults:
 
     def plan(self, target: Target, now_ms: int) -> CallPlan:
         """What is going to happen to a call that comes in now. Every fault that fits draws, whatever else strikes."""
-        plan = CallPlan(target, self._seed, self.injected)
+        plan = CallPlan(target, self._seed)
         active = self._active(now_ms)
         if not active:
             self.refresh(now_ms)
@@ -95,7 +96,7 @@ class Faults:
             elif _strikes_call(armed, target) and armed.strikes(self._seed, opportunity):
                 self._strike(plan, armed, opportunity)
             elif _holds_for(armed.fault, target):
-                self._count(armed)
+                armed.count()
         return plan
 
     def stalled_ms(self, target: Target, now_ms: int) -> int:
@@ -144,11 +145,7 @@ class Faults:
             plan.ending = armed
         else:
             return
-        self._count(armed)
-
-    def _count(self, armed: ArmedFault) -> None:
-        armed.injected += 1
-        self.injected[armed.fault.kind] += 1
+        armed.count()
 
     def _active(self, now_ms: int) -> list[ArmedFault]:
         return [armed for armed in self._armed.values() if armed.state(now_ms) == "active"]

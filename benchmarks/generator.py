@@ -31,7 +31,7 @@ import numpy as np
 from generator_sink import put_answer
 
 from floodmark.ledger import read_entries
-from floodmark.producer import PutRecordsTransport
+from floodmark.producer import PutRecordsTransport, keep_heap
 from floodmark.producer.fragment import fragments
 from simulators.traffic.option_table import read_traffic_options
 
@@ -238,6 +238,7 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=20, help="length of the runs for the schedule delay")
     arguments = parser.parse_args()
+    keep_heap()  # as every sender of the product does, for the stage that is measured in this process
     with sink() as url:
         costs = measure_costs(arguments.repetitions, url)
         half = 0.5e6 / costs["floodmark produce"].median

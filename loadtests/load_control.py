@@ -26,6 +26,7 @@ from locust.web import WebUI
 
 from floodmark.errors import ConfigurationError, FloodmarkError
 from floodmark.load_options import LoadOptions, check_ledger, read_options
+from floodmark.producer import keep_heap
 from floodmark.systems.ports import require_free_port
 
 STOP_GRACE_S = 2.0
@@ -124,6 +125,7 @@ class LoadControl:
         return None
 
     def _on_test_start(self, environment: Environment, **_: object) -> None:
+        keep_heap()
         gc.collect()
         gc.freeze()  # what is loaded by now stays; looking through it again and again holds calls up by tens of ms
         try:

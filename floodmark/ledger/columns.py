@@ -204,7 +204,9 @@ def _encode_sequences(sequence: Array, shard: Array) -> bytes:
     if not _are_digits(words):  # not the form of the service: some emulators count from one
         return bytes((_RAW,)) + sequence.tobytes()
     for mask, factor, shift in _PAIRING:
-        words = (words & mask) * factor >> shift
+        words &= mask
+        words *= factor
+        words >>= shift
     numbers = words.astype(np.int64)[np.argsort(shard, kind="stable")]
     limbs, word = [], 0
     for width in _DIGITS_A_LIMB:

@@ -19,7 +19,7 @@ from floodmark.errors import FloodmarkError
 from floodmark.ledger import LedgerWriter
 from floodmark.produce.lines import GIVE_UP, LINE_BYTES_MAX, READY
 from floodmark.produce.load import Load, Outcome
-from floodmark.producer import LoopSender, Producer, PutRecordsLoopTransport
+from floodmark.producer import LoopSender, Producer, PutRecordsLoopTransport, keep_heap
 
 
 def main() -> None:
@@ -37,6 +37,7 @@ async def _work(load: Load) -> Outcome:
         producer, sender = _prepare(load)
     except FloodmarkError as error:
         return _failed(error)
+    keep_heap()
     gc.collect()
     gc.freeze()  # what is loaded by now stays; looking through it again and again holds calls up
     listening = await _listen(producer)

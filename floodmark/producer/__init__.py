@@ -2,6 +2,7 @@
 
 from floodmark.producer.batch import Batch, CallResult
 from floodmark.producer.dispatcher import Wait
+from floodmark.producer.heap import keep_heap
 from floodmark.producer.loop_sender import LoopSender
 from floodmark.producer.producer import Producer
 from floodmark.producer.put_records import PutRecordsLoopTransport, PutRecordsTransport
@@ -26,4 +27,5 @@ __all__ = [
     "Totals",
     "Transport",
     "Wait",
+    "keep_heap",
 ]

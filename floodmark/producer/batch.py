@@ -93,6 +93,8 @@ class Batch:
 
     def first_delays_ns(self) -> npt.NDArray[np.int64]:
         """How late the records that this call sent for the first time were."""
+        if not self.parcels:
+            return self.sent_ns - self.intended_ns
         new = [parcel for parcel in self.parcels if parcel.sent_ns == self.sent_ns]
         return self.sent_ns - _join(_flat(parcel.intended_ns for parcel in new), self.intended_ns)
 

@@ -9,6 +9,7 @@ _BUCKETS_AN_OCTAVE = 32
 _BUCKETS = 32 * _BUCKETS_AN_OCTAVE
 _NANOSECONDS_PER_MICROSECOND = 1000
 _MICROSECONDS_PER_MILLISECOND = 1000
+_STARTS_US = 2 ** (np.arange(_BUCKETS) / _BUCKETS_AN_OCTAVE)
 
 
 class DelayHistogram:
@@ -19,12 +20,17 @@ class DelayHistogram:
         self._max_ns = 0
 
     def add(self, delays_ns: npt.NDArray[np.int64]) -> None:
-        """Count some delays; what is below 1 µs, as after a clock that was set back, counts as 1 µs."""
+        """Count some delays; what is below 1 µs, as after a clock that was set back, counts as 1 µs.
+
+        Those of a batch lie in a few buckets, so the borders are looked for among the delays.
+        """
         if len(delays_ns):
-            microseconds = np.maximum(delays_ns // _NANOSECONDS_PER_MICROSECOND, 1)
-            buckets = (np.log2(microseconds) * _BUCKETS_AN_OCTAVE).astype(np.int64)
-            self._counts += np.bincount(np.minimum(buckets, _BUCKETS - 1), minlength=_BUCKETS)
-            self._max_ns = max(self._max_ns, int(delays_ns.max()))
+            ordered = np.sort(delays_ns)
+            ends = np.maximum(ordered[[0, -1]] / _NANOSECONDS_PER_MICROSECOND, 1)
+            first, last = (np.searchsorted(_STARTS_US, ends, side="right") - 1).tolist()
+            borders = ordered.searchsorted(_STARTS_US[first + 1 : last + 1] * _NANOSECONDS_PER_MICROSECOND)
+            self._counts[first : last + 1] += np.diff(borders, prepend=0, append=len(ordered))
+            self._max_ns = max(self._max_ns, int(ordered[-1]))
 
     def buckets(self) -> dict[int, int]:
         """How many delays there are by bucket, without empty ones: what `merge` takes."""

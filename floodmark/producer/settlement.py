@@ -117,6 +117,8 @@ class Settlement:
         self._note(self._ledger.rest_missed, portion.next_index, end_index, count)
 
     def _settle_each(self, batch: Batch, answer: Answer, now_ns: int, result: CallResult) -> CallResult:
+        if not answer.errors and not batch.parcels:
+            return self._accept_all(batch, answer, now_ns, result)
         columns = batch.columns()
         accepted = np.ones(len(batch), np.bool_)
         accepted[list(answer.errors)] = False
@@ -136,6 +138,21 @@ class Settlement:
             accepted_after_ms=(now_ns - columns.intended_ns[stored]) / NANOSECONDS_PER_MILLISECOND,
             detail=", ".join(sorted(set(answer.errors.values()))),
         )
+
+    def _accept_all(self, batch: Batch, answer: Answer, now_ns: int, result: CallResult) -> CallResult:
+        """What nearly every call comes to, without looking at each record."""
+        index = np.arange(batch.first_index, batch.first_index + batch.fresh)
+        self._note(
+            self._ledger.settle,
+            Outcome.ACCEPTED,
+            index,
+            np.zeros(batch.fresh, np.int64),
+            acknowledged_ns=now_ns,
+            places=answer.places,
+        )
+        self._count(accepted=batch.fresh)
+        after_ms = (now_ns - batch.intended_ns) / NANOSECONDS_PER_MILLISECOND
+        return replace(result, accepted=batch.fresh, accepted_after_ms=after_ms)
 
     def _accept(self, columns: Columns, stored: npt.NDArray[np.bool_], answer: Answer, now_ns: int) -> None:
         """Note where records lie. Those that may be there twice stay unknown, but with their place."""

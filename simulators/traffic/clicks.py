@@ -17,12 +17,13 @@ from simulators.traffic.options import SeriesOptions, Text
 from simulators.traffic.pools import draw_texts
 from simulators.traffic.rows import Rows, TextTable, natural_bytes, sizes_of, write_natural, write_padding
 from simulators.traffic.series import LineTraffic
-from simulators.traffic.sessions import Sessions
+from simulators.traffic.sessions import LANES_MAX, Sessions
 
 NAMES = 1000
 NAME_CHARACTERS_MAX = 60
 PAGES = 200
 USERS_MAX = 100_000_000
+SESSIONS = 8192
 
 _SERIES = 4
 
@@ -34,6 +35,9 @@ class ClickTrafficOptions(SeriesOptions):
 
     kind: Literal["clicks"] = "clicks"
     users: int = Field(default=100_000, ge=1, le=USERS_MAX, description="how many users there are")
+    sessions: int = Field(
+        default=SESSIONS, ge=1, le=LANES_MAX, description="how many are open at a time, rounded down to a power of two"
+    )
     names: tuple[Text, ...] = Field(min_length=1, max_length=100_000)
     pages: tuple[Text, ...] = Field(min_length=1, max_length=100_000)
 
@@ -45,7 +49,7 @@ class ClickTrafficOptions(SeriesOptions):
         }
 
     def build(self, due_times: DueTimes | None = None) -> LineTraffic:
-        sessions = Sessions(seed=self.seed, users=self.users)
+        sessions = Sessions(seed=self.seed, users=self.users, open_at_a_time=self.sessions)
         user = _User(sessions, self.names, users=self.users)
         page_bytes = 0
         if self.record_bytes:

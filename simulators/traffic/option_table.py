@@ -138,6 +138,14 @@ TEXT_OPTIONS = (
         read=int,
     ),
     TextOption(
+        flag="--sessions",
+        field="sessions",
+        default="8192",
+        help="how many sessions are open at a time, at most 65536 (rounded down to a power of two)",
+        kinds=frozenset({"clicks"}),
+        read=int,
+    ),
+    TextOption(
         flag="--bad-ratio",
         field="bad_share",
         default="0",

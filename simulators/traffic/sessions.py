@@ -1,9 +1,9 @@
 """Who clicks when: people come, click a few times with pauses between, and go.
 
-At any time there are as many open sessions as lanes, 8,192 (fewer where there are fewer users). In every round of
-clicks each lane has one click, at a place of its own in the round, so that a session's clicks lie a round apart on
-average: at 1,500 clicks/s, five and a half seconds. When a session ends, its lane begins the next one with another
-user. Some users come often: the busiest quarter of them makes half of the visits.
+At any time there are as many open sessions as lanes, 8,192 unless told otherwise. In every round of clicks each lane
+has one click, at a place of its own in the round, so that a session's clicks lie a round apart on average: at 1,500
+clicks/s, five and a half seconds. When a session ends, its lane begins the next one with another user. Some users come
+often: the busiest quarter of them makes half of the visits.
 """
 
 from functools import lru_cache
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from simulators.traffic import Integers
 from simulators.traffic.draws import mix
 
-LANES_MAX = 8192
+LANES_MAX = 2**16
 
 SESSION_CLICKS = tuple(
     clicks
@@ -37,12 +37,14 @@ class Clicks(NamedTuple):
 
 
 class Sessions:
-    """All the sessions of a series."""
+    """All the sessions of a series. So many are open at a time, and not more than there are users; a power of two."""
 
-    def __init__(self, *, seed: int, users: int) -> None:
+    def __init__(self, *, seed: int, users: int, open_at_a_time: int) -> None:
+        if not 1 <= open_at_a_time <= LANES_MAX:
+            raise ValueError(f"{open_at_a_time} sessions open at a time: there are 1 to {LANES_MAX}")
         self._salt = np.uint64(mix(np.array([seed], np.uint64))[0])
         self._users = np.uint64(users)
-        self._lanes = min(LANES_MAX, 1 << (users.bit_length() - 1))
+        self._lanes = 1 << (min(users, open_at_a_time).bit_length() - 1)
         order = np.argsort(self._draws(7, np.arange(len(SESSION_CLICKS))), kind="stable")
         clicks = np.array(SESSION_CLICKS)[order]
         self._session_at = np.repeat(np.arange(len(clicks)), clicks)

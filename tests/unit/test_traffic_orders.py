@@ -2,6 +2,9 @@
 
 import re
 import time
+from collections import Counter
+from collections.abc import Callable
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -67,6 +70,34 @@ def test_amounts_have_the_share_and_the_shape_they_should(many: list[tuple[float
     assert abnormal.min() >= 10_000.01
     # Pareto with shape 2: half of it lies below 10,000·√2.
     assert abs(np.median(abnormal) - 14_142) < 200
+
+
+def distance(numbers: np.ndarray, shares: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Kolmogorov and Smirnov's, times the root of how many there are; above 1.95 for one sample in a thousand."""
+    sorted_numbers = np.sort(numbers)
+    ranks = np.arange(len(numbers)) / len(numbers)
+    return float(np.abs(shares(sorted_numbers) - ranks).max() * len(numbers) ** 0.5)
+
+
+def test_amounts_follow_their_laws(many: list[tuple[float, str, str]]) -> None:
+    amounts = np.array([amount for amount, _, _ in many])
+    bell = NormalDist(np.log(120), 1.3)
+    kept = bell.cdf(np.log(10_000))
+    ordinary = amounts[amounts <= 10_000]
+    assert distance(np.log(ordinary), lambda logs: np.array([bell.cdf(log) / kept for log in logs])) < 1.95
+    assert distance(amounts[amounts > 10_000], lambda numbers: 1 - (10_000 / numbers) ** 2) < 1.95
+
+
+def test_regions_and_categories_follow_their_weights() -> None:
+    """Chi-square, with eleven and nine degrees of freedom; 31.3 and 27.9 are passed by one sample in a thousand."""
+    made = OrderTrafficOptions.draw(seed=7, run_token="t")
+    fields = [value.decode().split(",") for value in make(made.build(), 0, 100_000)]
+    for column, pool, limit in ((2, made.regions, 31.3), (4, made.categories, 27.9)):
+        drawn = Counter(line[column] for line in fields)
+        weights = 1 / np.arange(1, len(pool) + 1)
+        expected = 100_000 * weights / weights.sum()
+        observed = np.array([drawn[text] for text in pool])
+        assert ((observed - expected) ** 2 / expected).sum() < limit
 
 
 @pytest.mark.parametrize(("share", "abnormal"), [(0.0, 0), (1.0, 5000)])

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -106,8 +107,6 @@ def test_ordinary_amounts_are_log_normal(many: list[Trade]) -> None:
         sizes[account] += 1
     logs = np.sort(np.log([cents for account, cents, _ in many if sizes[account] < 4]))
     # Kolmogorov and Smirnov against the normal distribution cut at 20,000.00, at a level of one per mille.
-    from statistics import NormalDist
-
     normal = NormalDist(np.log(40_000), 1.2)
     kept = normal.cdf(np.log(2_000_000))
     distance = np.abs(

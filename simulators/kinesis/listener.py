@@ -27,6 +27,9 @@ FILES_WANTED = 2 * CONNECTIONS_MAX + 1024
 FILES_RESERVED = 128
 """Open files that are no connections."""
 
+FILES_FEW = 4096
+"""With less, a few thousand idle clients could shut the others out, and whoever starts the simulator should know."""
+
 IDLE_WAIT_MS = 120_000
 """How long a connection may be idle, or its headers may take; the clients' own pools give theirs up sooner, the Java
 SDK's after a minute."""
@@ -119,6 +122,9 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
                 f"end that process, or choose another port with {option} (0 takes a free one)",
             ) from None
         raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    except UnicodeError:
+        listener.close()
+        raise ListenError(f"{host!r} is no host name", "give an address of this machine with --host") from None
     return listener
 
 

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +27,8 @@ from simulators.kinesis.faults import Faults
 from simulators.kinesis.journal import Journal
 from simulators.kinesis.listener import (
     CONNECTIONS_MAX,
+    FILES_FEW,
     FILES_RESERVED,
-    FILES_WANTED,
     Address,
     HttpServer,
     listen,
@@ -75,6 +75,8 @@ def serve(settings: ServerSettings, announce: Announce) -> None:
     """Run until SIGINT or SIGTERM. `announce` is called once requests are answered; ListenError if none can be."""
     with ExitStack() as sockets:
         doors = _open_doors(settings, sockets)
+        for door in doors:
+            _remove(door.port_file)  # which a process that was killed may have left
         asyncio.run(_serve(settings, doors, announce))
 
 
@@ -100,6 +102,7 @@ def _open_doors(settings: ServerSettings, sockets: ExitStack) -> list[Door]:
 
 
 async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Announce) -> None:
+    stopping = _told_to_stop()
     accounts = _accounts(settings)
     journal, clock = _resume(settings.durable, accounts)
     _make_streams(accounts, clock())
@@ -110,9 +113,6 @@ async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Anno
     application = Application(service, requests, sampler, fan_out, disturbances)
     connections_max = _connections_max(len(doors))
     servers = [HttpServer(application, door.listener, door.certificate, connections_max) for door in doors]
-    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
     serving = [asyncio.create_task(server.serve()) for server in servers]
     housekeeping = asyncio.create_task(_keep_house(clock, accounts, sampler, faults, journal))
     try:
@@ -133,14 +133,21 @@ async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Anno
             server.stop()
         await asyncio.wait(serving, timeout=STOP_WAIT_S)
         for door in doors:
-            if door.port_file:
-                door.port_file.unlink(missing_ok=True)
+            _remove(door.port_file)
+
+
+def _told_to_stop() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM, also while the server is still starting."""
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
 
 
 def _connections_max(doors: int) -> int:
     """Connections that each door may hold without running out of files, which would make the server deaf."""
     files = raise_file_limit()
-    if files < FILES_WANTED:
+    if files < FILES_FEW:
         _log.warning(
             "only %d files may be open at once, so no more than %d connections are served at once; `ulimit -Hn` "
             "is the limit to raise",
@@ -200,8 +207,13 @@ async def _first(serving: "Sequence[asyncio.Task[None]]", stopping: asyncio.Even
     if told in done:
         return
     told.cancel()
-    (ended,) = done
-    raise ListenError(f"the HTTP server ended: {ended.exception() or 'without a reason'}")
+    raise ListenError(f"the HTTP server ended: {done.pop().exception() or 'without a reason'}")
+
+
+def _remove(port_file: Path | None) -> None:
+    if port_file:
+        with suppress(OSError):  # whoever removed it, or its folder, wanted it gone as well
+            port_file.unlink()
 
 
 def write_port(path: Path, port: int) -> None:

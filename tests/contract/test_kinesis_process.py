@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import urllib3
 
@@ -68,6 +70,93 @@ def test_two_simulators_never_share_a_port(start_simulator: Callable[..., Any]) 
     assert "Traceback" not in second.stderr
 
 
+def test_the_port_for_tls_is_shared_no_more_than_the_other(start_simulator: Callable[..., Any], tmp_path: Path) -> None:
+    one = start_simulator()
+    second = run("--port", "0", "--tls-port", str(one.tls_port), "--tls-folder", str(tmp_path))
+    assert second.returncode == 4
+    assert second.stderr.splitlines()[0] == f"error: port {one.tls_port} on 127.0.0.1 is in use by another process"
+    assert "--tls-port" in second.stderr
+
+
+def test_it_listens_on_ipv6(start_simulator: Callable[..., Any]) -> None:
+    one = start_simulator("--host", "::1")
+    context = ssl.create_default_context(cafile=str(one.certificate.authority))
+    with urllib3.PoolManager(retries=False, ssl_context=context) as pool:
+        assert pool.request("GET", f"http://[::1]:{one.port}/healthz").data == b"ok\n"
+        assert pool.request("GET", f"https://[::1]:{one.tls_port}/healthz").data == b"ok\n"
+    assert one.log.read_text().splitlines()[0] == f"http://[::1]:{one.port}"
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "a" * 64])
+def test_a_host_that_is_none_of_this_machine_is_one_error(host: str) -> None:
+    result = run("--port", "0", "--host", host)
+    assert result.returncode == 4
+    assert host in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_signal_that_comes_early_ends_it_as_well(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-m", "simulators.kinesis", "--port", "0"], stderr=subprocess.PIPE)
+    with process:
+        # From the moment on in which it listens it ends cleanly, whatever else is not ready.
+        while not any(one.status == psutil.CONN_LISTEN for one in psutil.Process(process.pid).net_connections()):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.read().decode() == ""
+        assert process.wait(20) == 0
+
+
+def test_a_port_file_that_was_left_behind_is_not_taken_for_ours(tmp_path: Path) -> None:
+    port_file = tmp_path / "port"
+    port_file.write_text("1\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulators.kinesis", "--port", "0", "--port-file", str(port_file)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url == f"http://127.0.0.1:{int(port_file.read_text())}"
+        process.terminate()
+        assert process.wait(20) == 0
+    assert not port_file.exists()
+
+
+def test_few_open_files_are_told_and_do_not_make_it_deaf(tmp_path: Path) -> None:
+    """With the files of 300 connections it takes what it can, lets the others wait, and serves them later."""
+    port_file = tmp_path / "port"
+    command = f"ulimit -n 300 && exec {sys.executable} -m simulators.kinesis --port 0 --port-file {port_file}"
+    process = subprocess.Popen(["/bin/sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    with process:
+        while not port_file.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        port = int(port_file.read_text())
+        idle = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(400)]
+        waiting = urllib3.HTTPConnectionPool("127.0.0.1", port, retries=False, timeout=10)
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            waiting.request("GET", "/healthz", timeout=0.5)
+        cpu_s = _cpu_s(process.pid)
+        time.sleep(0.5)
+        assert _cpu_s(process.pid) - cpu_s < 0.2
+        for connection in idle:
+            connection.close()
+        assert waiting.request("GET", "/healthz").data == b"ok\n"
+        waiting.close()
+        process.terminate()
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait(20) == 0
+    assert said.startswith("only 300 files may be open at once, so no more than 172 connections are served at once")
+
+
+def _cpu_s(process_id: int) -> float:
+    times = psutil.Process(process_id).cpu_times()
+    return float(times.user + times.system)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -78,6 +167,9 @@ def test_two_simulators_never_share_a_port(start_simulator: Callable[..., Any]) 
         (("--streams", "a:20001"), "cannot be made: This request would exceed the shard limit"),
         (("--quotas", "/no/such/file"), "the quota file /no/such/file cannot be read"),
         (("--port", "70000"), "70000 is not in the range"),
+        (("--tls-port-file", "port"), "there is no TLS without a port for it"),
+        (("--tls-names", "kinesis"), "there is no TLS without a port for it"),
+        (("--tls-port", "0", "--tls-names", "no host"), "'no host' is no host name or address"),
         (("--latency", "constant:5"), "--latency: '5' is no duration"),
         (("--propagation-polling", "2m"), "--propagation-polling 2m is not between 0s and a minute"),
         (("--fault", "throtle"), "did you mean throttle?"),

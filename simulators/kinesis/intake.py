@@ -73,7 +73,8 @@ class Intake(WriteQuota):
     def _begin(self, call: object, now_ms: int) -> None:
         """Do what is the same for all records of a call."""
         self._call = call
-        self.fill(now_ms)
+        if now_ms > self.filled_ms:
+            self.fill(now_ms)
         # Arrival stamps never go back within a shard, whatever the machine's clock does.
         arrival_ms = now_ms + self.clock_offset_ms
         if arrival_ms > self.arrival_ms:
@@ -100,8 +101,9 @@ def put_each(intakes: Sequence[Intake], fragments: Sequence[bytes], sizes: Seque
 
     `sizes` are the bytes of key and data together.
     """
-    call = object()
-    numbers = []
+    call, step = object(), sequence.STEP
+    numbers: list[int] = []
+    note_number = numbers.append
     for intake, fragment, size in zip(intakes, fragments, sizes, strict=True):
         if intake._call is not call:
             intake._begin(call, now_ms)
@@ -110,14 +112,14 @@ def put_each(intakes: Sequence[Intake], fragments: Sequence[bytes], sizes: Seque
             intake.records_left, intake.bytes_left = records_left, bytes_left
         elif not intake.admit(size, now_ms):
             intake.refused_records += 1
-            numbers.append(0)
+            note_number(0)
             continue
         intake.fragments.append(fragment)
         intake.sizes.append(size)
         intake.arrivals_ms.append(intake.arrival_ms)
         number = intake._next_number
-        intake._next_number = number + sequence.STEP
-        numbers.append(number)
+        intake._next_number = number + step
+        note_number(number)
         if intake._is_watched:
             intake._tell(now_ms)
     return numbers

@@ -139,10 +139,14 @@ class JsonProtocol(Protocol):
         return json_fragments(records)
 
     def encode_put_results(self, shards: Sequence[str], results: Sequence[PutResult], failed: int) -> bytes:
-        entries = [
-            f'{{"SequenceNumber":"{one}","ShardId":"{shard}"}}' if type(one) is int else _json_refused(one)
-            for one, shard in zip(results, shards, strict=True)
-        ]
+        stored = zip(results, shards, strict=True)
+        if failed:
+            entries = [
+                _json_refused(one) if isinstance(one, Refused) else f'{{"SequenceNumber":"{one}","ShardId":"{shard}"}}'
+                for one, shard in stored
+            ]
+        else:
+            entries = [f'{{"SequenceNumber":"{number}","ShardId":"{shard}"}}' for number, shard in stored]
         return f'{{"FailedRecordCount":{failed},"Records":[{",".join(entries)}]}}'.encode()
 
     def encode_records(self, records: RecordSlice, sequence_numbers: Sequence[int], rest: dict[str, Any]) -> bytes:

@@ -135,7 +135,7 @@ class Stream:
         """The open shards which own these hash keys, one for each."""
         if self._index is None or self._index_revision != self.revision:
             self._index, self._index_revision = RangeIndex(self._starts), self.revision
-        return [self._open[place] for place in self._index.find(hash_keys)]
+        return list(map(self._open.__getitem__, self._index.find(hash_keys)))
 
     def even_hash_keys(self, count: int) -> list[bytes]:
         """Hash keys that go to the open shards in turn, on from where the last ones ended."""

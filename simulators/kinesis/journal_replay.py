@@ -76,7 +76,6 @@ class Replay:
                 if one.log.end != end:
                     raise _contradiction(number)
                 one.log.trim_to(first)
-                one.last_arrival_ms = max(one.last_arrival_ms, last_arrival_ms)
                 found[key, shard] = one
         self.accounts, self.shards = state.accounts, found
 

@@ -147,6 +147,37 @@ def test_arrival_never_goes_back_across_a_restart(opened: Open) -> None:
     assert first == second == (START_MS + 60_000) / 1000
 
 
+@pytest.mark.usefixtures("small_files")
+def test_arrival_does_not_go_back_behind_records_that_are_forgotten(opened: Open, tmp_path: Path) -> None:
+    direct = opened()
+    direct("CreateStream", StreamName="s", ShardCount=1)
+    direct.now_ms += 60_000
+    put(direct, 1)
+    direct("CreateStream", StreamName="other", ShardCount=1)
+    for _ in range(6):
+        put(direct, 100, stream="other")
+    direct.now_ms += DAY_MS + 1
+    direct.accounts.keep_house(direct.now_ms)
+    journal_of(direct).keep_house(direct.now_ms)
+    assert files(tmp_path)[0].name != "journal-00000001.log"
+    direct = opened(START_MS)
+    put(direct, 1)
+    (record,) = read(direct)
+    assert record["ApproximateArrivalTimestamp"] == (START_MS + 60_000) / 1000
+
+
+def test_the_end_of_a_closed_shard_names_its_children_again(opened: Open) -> None:
+    direct = opened()
+    direct("CreateStream", StreamName="s", ShardCount=1)
+    split = {"StreamName": "s", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": str(2**127)}
+    direct("SplitShard", **split)
+    start = {"StreamName": "s", "ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"}
+    before = direct("GetRecords", ShardIterator=direct("GetShardIterator", **start)["ShardIterator"])
+    direct = opened()
+    assert direct("GetRecords", ShardIterator=direct("GetShardIterator", **start)["ShardIterator"]) == before
+    assert [one["ShardId"] for one in before["ChildShards"]] == ["shardId-000000000001", "shardId-000000000002"]
+
+
 def test_a_clock_that_is_ahead_stamps_the_same_after_a_restart(opened: Open) -> None:
     direct = opened()
     direct("CreateStream", StreamName="s", ShardCount=2)

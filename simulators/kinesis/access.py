@@ -6,7 +6,9 @@ Source: developer guide, "Share your data stream with another account".
 """
 
 from collections.abc import Mapping
+from functools import cache
 
+from simulators.kinesis import model
 from simulators.kinesis.account import Account
 from simulators.kinesis.accounts import Accounts
 from simulators.kinesis.arn import parse_arn
@@ -32,7 +34,13 @@ SHARED_ACTIONS = frozenset(
 )
 """What a policy can allow to another account."""
 
-_ARNS = ("ConsumerARN", "StreamARN", "ResourceARN")
+
+@cache
+def _arn_members(action: str) -> tuple[str, ...]:
+    """The members that name the resource of an action, the narrower first; what else a request holds says nothing."""
+    operation = model.operation(action)
+    members = operation.input_shape.members if operation and operation.input_shape else {}
+    return tuple(name for name in ("ConsumerARN", "StreamARN", "ResourceARN") if name in members)
 
 
 def account_of_call(accounts: Accounts, caller: Caller, action: str, payload: object, now_ms: int) -> Account:
@@ -51,18 +59,20 @@ def account_of_call(accounts: Accounts, caller: Caller, action: str, payload: ob
             _refuse_denied(own, action, payload)
         return own
     owner = accounts.existing(Caller(owner_id, caller.region))
-    resource, policy = _resource(owner, payload) if owner else (None, None)
+    resource, policy = _resource(owner, action, payload) if owner else (None, None)
     if owner and resource and policy and action in SHARED_ACTIONS:
         if parse_policy(policy).allows(caller.account_id, f"kinesis:{action}", resource):
             return owner
         if parse_policy(policy).denies(caller.account_id, f"kinesis:{action}", resource):
             raise _denied(caller, action, resource, "with an explicit deny in a resource-based policy")
-    named = resource or next((payload[name] for name in _ARNS if isinstance(payload.get(name), str)), "*")
+    named = resource or next(
+        (payload[name] for name in _arn_members(action) if isinstance(payload.get(name), str)), "*"
+    )
     raise _denied(caller, action, named, f"because no resource-based policy allows the kinesis:{action} action")
 
 
 def _refuse_denied(own: Account, action: str, payload: Mapping[str, object]) -> None:
-    resource, policy = _resource(own, payload)
+    resource, policy = _resource(own, action, payload)
     caller = Caller(own.settings.account_id, own.settings.region)
     if resource and policy and parse_policy(policy).denies(caller.account_id, f"kinesis:{action}", resource):
         raise _denied(caller, action, resource, "with an explicit deny in a resource-based policy")
@@ -70,7 +80,7 @@ def _refuse_denied(own: Account, action: str, payload: Mapping[str, object]) -> 
 
 def _owner(action: str, payload: Mapping[str, object], region: str) -> tuple[str, str] | None:
     """Whose stream or consumer a request names, and where; None if it says nothing of that."""
-    for name in _ARNS:
+    for name in _arn_members(action):
         if name in payload:
             arn = parse_arn(payload[name])
             return (arn.account_id, arn.region) if arn else None
@@ -82,9 +92,9 @@ def _owner(action: str, payload: Mapping[str, object], region: str) -> tuple[str
     return (owner_id, region) if owner_id else None
 
 
-def _resource(owner: Account, payload: Mapping[str, object]) -> tuple[str | None, str | None]:
+def _resource(owner: Account, action: str, payload: Mapping[str, object]) -> tuple[str | None, str | None]:
     """The full name of the stream or consumer that a request means, and its policy; None for what there is not."""
-    for name in _ARNS:
+    for name in _arn_members(action):
         arn = parse_arn(payload.get(name))
         stream = owner.peek(arn.stream) if arn else None
         if arn and arn.consumer:

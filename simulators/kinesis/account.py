@@ -11,6 +11,7 @@ from simulators.kinesis.caller import ACCOUNT_ID, REGION
 from simulators.kinesis.commitment import Commitment
 from simulators.kinesis.errors import in_use, invalid_argument, limit_exceeded, not_found
 from simulators.kinesis.memory import MEMORY_BYTES_MAX, Memory
+from simulators.kinesis.on_demand import START_SHARDS
 from simulators.kinesis.quota import OFF, Quotas
 from simulators.kinesis.shard import Shard
 from simulators.kinesis.stream import ON_DEMAND, PROVISIONED, Stream
@@ -19,6 +20,10 @@ from simulators.kinesis.visibility import AT_ONCE, Propagation
 
 if TYPE_CHECKING:
     from simulators.kinesis.journal import Journal
+
+
+OPEN_SHARDS_MAX = 50_000
+"""Of all streams, whatever the quotas are: each shard takes some memory, records or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,24 +155,36 @@ class Account:
 
     def require_shards(self, additional: int, now_ms: int) -> None:
         """LimitExceededException unless the account's provisioned streams may have so many more open shards."""
-        limit = self.settings.quotas.shards_per_account
+        limit = self.shards_max
         open_now = self.open_shard_count(now_ms)
         coming = sum(_coming_shards(stream) for stream in self._streams.values())
-        if limit is not None and additional > 0 and open_now + coming + additional > limit:
+        if additional > 0 and open_now + coming + additional > limit:
             raise limit_exceeded(
                 f"This request would exceed the shard limit for the account {self.settings.account_id} in "
                 f"{self.settings.region}. Current shard count for the account: {open_now}. Limit: {limit}. Number of "
                 f"additional shards that would have resulted from this request: {additional}."
             )
 
+    @property
+    def shards_max(self) -> int:
+        """How many open shards its provisioned streams may have together."""
+        quota = self.settings.quotas.shards_per_account
+        return OPEN_SHARDS_MAX if quota is None else quota
+
     def require_on_demand_stream(self, now_ms: int) -> None:
         """LimitExceededException unless the account may have one more stream in on-demand mode."""
-        limit = self.settings.quotas.on_demand_streams_per_account
-        if limit is not None and self.count(now_ms, _is_on_demand) >= limit:
+        limit = self.on_demand_streams_max
+        if self.on_demand_stream_count(now_ms) >= limit:
             raise limit_exceeded(
                 f"Account {self.settings.account_id} in {self.settings.region} has {limit} on-demand streams already, "
                 "which is the limit."
             )
+
+    @property
+    def on_demand_streams_max(self) -> int:
+        """How many streams may be in on-demand mode."""
+        quota = self.settings.quotas.on_demand_streams_per_account
+        return OPEN_SHARDS_MAX // START_SHARDS if quota is None else quota
 
     def count(self, now_ms: int, wanted: Callable[[Stream], bool]) -> int:
         """How many streams are as wanted."""

@@ -71,7 +71,7 @@ def require_warm_throughput(call: Call, wanted_mib_per_second: int) -> None:
             "Warm throughput is only supported in accounts that have MinimumThroughputBillingCommitment enabled."
         )
     limit = call.account.settings.quotas.on_demand_mib_per_second
-    if limit is not None and wanted_mib_per_second > limit:
+    if wanted_mib_per_second > limit:
         raise limit_exceeded(f"The warm throughput of a stream is {limit} MiB/s at most.")
 
 

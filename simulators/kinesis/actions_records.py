@@ -192,7 +192,7 @@ def get_records(call: Call) -> bytes:
     request, now_ms = call.request, call.now_ms
     iterator = ShardIterator.parse(request["ShardIterator"], now_ms)
     stream = call.find_readable(iterator.stream, request.get("StreamARN"))
-    if iterator.region != stream.region:
+    if (iterator.account_id, iterator.region) != (stream.account_id, stream.region):
         raise invalid_argument("Invalid ShardIterator.")
     shard = stream.shard(shard_id(iterator.shard))
     if shard is None or stream.created_ms != iterator.stream_created_ms:

@@ -155,12 +155,12 @@ def _listed(tags: dict[str, str]) -> list[dict[str, str]]:
 
 def describe_limits(call: Call) -> dict[str, Any]:
     """How many shards and on-demand streams the account has and may have."""
-    quotas, count_max = call.account.settings.quotas, model.constraint("ShardCountObject", "max")
+    account, now_ms = call.account, call.now_ms
     return {
-        "ShardLimit": quotas.shards_per_account or count_max,
-        "OpenShardCount": call.account.open_shard_count(call.now_ms),
-        "OnDemandStreamCount": call.account.on_demand_stream_count(call.now_ms),
-        "OnDemandStreamCountLimit": quotas.on_demand_streams_per_account or count_max,
+        "ShardLimit": account.shards_max,
+        "OpenShardCount": account.open_shard_count(now_ms),
+        "OnDemandStreamCount": account.on_demand_stream_count(now_ms),
+        "OnDemandStreamCountLimit": account.on_demand_streams_max,
     }
 
 

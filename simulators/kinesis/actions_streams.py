@@ -140,7 +140,7 @@ def list_shards(call: Call) -> dict[str, Any]:
     token = PageToken.parse(request["NextToken"], now_ms) if "NextToken" in request else None
     if token and "StreamName" in request:
         raise invalid_argument("NextToken and StreamName cannot be provided together.")
-    stream = call.account.find(token.stream, None, now_ms) if token else call.stream()
+    stream = _of_page(call, token) if token else call.stream()
     call.account.admit_call("ListShards", now_ms, stream)
     stream.apply_retention(now_ms)
     wanted = (token.filter if token else request.get("ShardFilter")) or None
@@ -155,3 +155,10 @@ def list_shards(call: Call) -> dict[str, Any]:
         )
         answer["NextToken"] = next_page.text()
     return answer
+
+
+def _of_page(call: Call, token: PageToken) -> Stream:
+    """The stream whose shards are listed on: that of the token, which an ARN beside it must not contradict."""
+    if token.account_id != call.account.settings.account_id:
+        raise invalid_argument("NextToken is invalid.")
+    return call.account.find(token.stream, call.request.get("StreamARN"), call.now_ms)

@@ -8,9 +8,6 @@ from simulators.kinesis.stream import BY_PARTITION_KEY, ON_DEMAND, Stream
 from simulators.kinesis.transition import Change, Encrypt, Grow, Scale, SetMode, Transition, WarmUp
 
 _MINUTE_MS = 60_000
-_SHARDS_MAX = 1_000_000
-"""Of an on-demand stream without a limit; what the service's model allows as a number of shards."""
-
 _SHARD_RECORDS_PER_SECOND = 1000
 """By which traffic is measured where no quota says what a shard takes; bytes likewise by a MiB."""
 
@@ -39,7 +36,7 @@ def start_on_demand(stream: Stream, now_ms: int, warm_shards: int = 0) -> None:
     stream.settings.mode = ON_DEMAND
     stream.on_demand = OnDemand.starting(
         shards=len(stream.open_shards),
-        limit=quotas.on_demand_mib_per_second or _SHARDS_MAX,
+        limit=quotas.on_demand_mib_per_second,
         delay_ms=quotas.on_demand_scaling_minutes * _MINUTE_MS,
         now_ms=now_ms,
     )

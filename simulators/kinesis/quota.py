@@ -86,7 +86,7 @@ class Quotas(BaseModel):
     on_demand_streams_per_account: int | None = Field(
         default=50, gt=0, description='Developer guide, "Quotas and limits"'
     )
-    on_demand_mib_per_second: int | None = Field(
+    on_demand_mib_per_second: int = Field(
         default=10_240,
         gt=0,
         description="to which an on-demand stream grows. Developer guide, as above, the three largest regions",
@@ -165,6 +165,5 @@ OFF = Quotas(
     encryption_starts_per_day=None,
     encryption_stops_per_day=None,
     on_demand_streams_per_account=None,
-    on_demand_mib_per_second=None,
 )
-"""No quotas at all. What a single request may hold is part of the API and stays."""
+"""No quotas at all. What a single request may hold is part of the API and stays, and no stream grows without bound."""

@@ -43,7 +43,7 @@ def _account(account: Account, sampler: RateSampler, now_ms: int) -> Document:
         "account": account.settings.account_id,
         "region": account.settings.region,
         "open_shards": account.open_shard_count(now_ms),
-        "shards_max": account.settings.quotas.shards_per_account,
+        "shards_max": account.shards_max,
         "on_demand_streams": account.on_demand_stream_count(now_ms),
         "minimum_throughput_billing_commitment": account.commitment.status(now_ms),
         "streams": [_stream(stream, sampler, now_ms) for stream in account.streams(now_ms)],

@@ -228,3 +228,22 @@ def test_the_same_stream_name_in_two_accounts_is_two_streams(direct: Direct) -> 
         iterator = direct.as_(account_id)("GetShardIterator", **start)["ShardIterator"]
         (record,) = direct("GetRecords", ShardIterator=iterator)["Records"]
         assert base64.b64decode(record["Data"]) == data
+
+
+def test_naming_a_second_resource_gets_nobody_past_the_policy_of_the_first(direct: Direct) -> None:
+    consumer = direct("RegisterStreamConsumer", StreamARN=STREAM, ConsumerName="c")["Consumer"]["ConsumerARN"]
+    direct("CreateStream", StreamName="open", ShardCount=1)
+    shared = STREAM[:-1] + "open"
+    direct.as_(OTHER)("CreateStream", StreamName="s", ShardCount=1)
+    own = STREAM.replace(OWNER, OTHER)
+    start = {"ShardId": SHARD, "ShardIteratorType": "LATEST"}
+    hidden = direct.as_(OWNER)("GetShardIterator", StreamARN=STREAM, **start)["ShardIterator"]
+    direct("UpdateShardCount", StreamName="s", TargetShardCount=2, ScalingType="UNIFORM_SCALING")
+    page = direct("ListShards", StreamARN=STREAM, MaxResults=1)["NextToken"]
+    direct.share(statement(Resource="*"), arn=consumer)
+    direct.share(statement(Resource="*"), arn=shared)
+    for request in ({"ConsumerARN": consumer}, {"ResourceARN": shared}):
+        assert direct.error("PutRecord", StreamARN=STREAM, **request, **PUT).type == "AccessDeniedException"
+    for named in (shared, own):
+        assert direct.error("GetRecords", ShardIterator=hidden, StreamARN=named).type == "InvalidArgumentException"
+        assert direct.error("ListShards", NextToken=page, StreamARN=named).type == "InvalidArgumentException"

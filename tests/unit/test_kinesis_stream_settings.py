@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.account import OPEN_SHARDS_MAX, AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.quota import AWS, OFF, Quotas
@@ -127,4 +127,14 @@ def test_the_largest_record_can_be_changed(direct: Direct) -> None:
 def test_the_limits_of_the_account() -> None:
     limits = Direct(AWS)("DescribeLimits")
     assert (limits["ShardLimit"], limits["OpenShardCount"], limits["OnDemandStreamCount"]) == (20_000, 1, 0)
-    assert Direct()("DescribeLimits")["ShardLimit"] == 1_000_000
+    assert Direct()("DescribeLimits")["ShardLimit"] == OPEN_SHARDS_MAX
+
+
+def test_without_quotas_the_number_of_shards_is_bounded_all_the_same(direct: Direct) -> None:
+    refused = direct.error("CreateStream", StreamName="t", ShardCount=2**31 - 1)
+    assert refused.type == "LimitExceededException"
+    assert f"Limit: {OPEN_SHARDS_MAX}" in str(refused.message)
+    direct("UpdateAccountSettings", MinimumThroughputBillingCommitment={"Status": "ENABLED"})
+    mode = {"StreamMode": "ON_DEMAND"}
+    warm = direct.error("CreateStream", StreamName="t", StreamModeDetails=mode, WarmThroughputMiBps=2**31 - 1)
+    assert warm.type == "LimitExceededException"

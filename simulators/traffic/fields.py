@@ -3,9 +3,9 @@
 Draws are handed out in the order of the fields, four a record at a time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -226,7 +226,7 @@ class FieldsMaker:
     def _unwritten_bytes(self) -> int:
         return sum(one.width for one in self._fields.values() if isinstance(one, EventTime))
 
-    def _draws(self, first_index: int, count: int) -> Any:
+    def _draws(self, first_index: int, count: int) -> Iterator[Draws]:
         """Columns of draws, for as long as somebody asks for them."""
         series = self._series
         while True:

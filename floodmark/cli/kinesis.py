@@ -16,7 +16,8 @@ The Kinesis simulator listens on {url}. Ctrl-C ends it.
   boto3    boto3.client("kinesis", endpoint_url="{url}", region_name="us-east-1",
                         aws_access_key_id="any", aws_secret_access_key="any")
   AWS CLI  aws --endpoint-url {url} kinesis list-streams
-  look     {url}/ (for people), {url}/metrics (for Prometheus)"""
+  look     {url}/ (for people), {url}/metrics (for Prometheus)
+  break    {url}/faults: see docs/how-to/break-kinesis.md"""
 
 _TLS_HINT = """\
   TLS      {url}; clients trust {authority} (boto3, CLI: AWS_CA_BUNDLE; Node: NODE_EXTRA_CA_CERTS),

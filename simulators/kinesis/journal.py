@@ -86,10 +86,10 @@ class Journal:
 
         InternalFailure if they cannot be written; then they are in the shards no longer.
         """
-        counts = Counter(shards)
-        pending = {(stream.key, shard.number): count for shard, count in counts.items()}
+        key, counts = stream.key, Counter(shards)
+        pending = {(key, shard.number): count for shard, count in counts.items()}
         records = StoredRecords(
-            stream_key=stream.key.encode(),
+            stream_key=key.encode(),
             shards=[shard.number for shard in shards],
             sizes=sizes,
             fragments=fragments,
@@ -124,8 +124,7 @@ class Journal:
         """Write what changed by itself, and delete files in which nothing is left that can be read."""
         with suppress(ServiceError):  # whoever calls next is refused unless it can be written then
             self.settle(now_ms, look_closely=now_ms - self._looked_ms >= LOOK_EVERY_MS)
-        with suppress(OSError, JournalError):  # a file that cannot be read or deleted now may be in a second
-            self._drop_files()
+        self._drop_files()
 
     def close(self) -> None:
         """Write nothing any more, and let others have the folder."""
@@ -149,6 +148,7 @@ class Journal:
         try:
             if self._folder.is_full(sum(map(len, parts))):
                 self._folder.begin(block_parts(STATE, now_ms, [self._state(pending).encode()]))
+                self._drop_files()
             self._folder.append(parts)
         except OSError as error:
             reason = f"The journal in {self._folder.path} cannot be written: {error.strerror}."
@@ -160,8 +160,11 @@ class Journal:
         What is kept for long may share its files with much that is not. Beyond a bound the records of the oldest file
         are forgotten early, as they are where memory is full, and counted as those are.
         """
-        if len(self._folder.numbers) < 2:
-            return
+        if len(self._folder.numbers) > 1:
+            with suppress(OSError, JournalError):  # a file that cannot be read or deleted now may be in a second
+                self._drop_old_files()
+
+    def _drop_old_files(self) -> None:
         streams = (stream for account in self._accounts.all() for stream in account.kept_streams)
         shards = {(stream.key, shard.number): shard for stream in streams for shard in stream.shards}
         for following in self._folder.numbers[1:]:
@@ -177,9 +180,9 @@ class Journal:
 
     @property
     def disk_bytes_max(self) -> int:
-        """What the files may take together, but for the one that is written to."""
+        """What the files may take together when one is begun."""
         # On disk a record takes less than in memory, so the bound is reached only by files that hold little else.
-        return 2 * self._accounts.memory.bytes_max + 2 * journal_folder.FILE_BYTES_MAX
+        return 2 * self._accounts.memory.bytes_max + journal_folder.FILE_BYTES_MAX
 
 
 def _replayed(folder: JournalFolder, memory_bytes_max: int, tell: Tell) -> Replay:

@@ -15,6 +15,9 @@ SHARE_SUSTAINED_MIN = 0.95
 """Below this the load that was asked for is not the load that was carried, however good the latencies look. What is on
 its way at the end of a short window may stay out, so it is less than one."""
 
+SHARE_EXPLAINED_MIN = 0.8
+"""So much of the longest schedule delay must the generator have waited for the service, for that to be the cause."""
+
 RUNNING = "RUNNING"
 """What Flink's REST API calls a job that runs."""
 
@@ -22,6 +25,8 @@ RUNNING = "RUNNING"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """What a verdict is made of. None means: not known, which is a reason for UNKNOWN.
+
+    `all_calls_open_s` is for how long every call that the generator may have open waited for its answer.
 
     `share_sustained` is what was accepted within the measured window by what was due in it.
 
@@ -44,6 +49,7 @@ class Measurement:
     job_failure: str = ""
     broken_part: str = ""
     missing: Sequence[str] = ()
+    all_calls_open_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +97,7 @@ def _void(measurement: Measurement) -> Iterator[str]:
         yield f"The generator declared the run void: {measurement.void_reason}."
     if records.missed:
         yield f"The generator fell behind: {_count(records.missed, 'due record')} never sent."
-    yield from _schedule(measurement.latency.schedule, measurement.schedule_delay_limit_ms)
+    yield from _schedule(measurement)
     if measurement.latency.end_to_end.count == 0:
         yield "No output of the measured window was seen, so there is no end-to-end latency."
     yield from _not_numbers(measurement.latency)
@@ -102,17 +108,30 @@ def _void(measurement: Measurement) -> Iterator[str]:
             yield f"The objective {result.slo} could not be judged: {result.observed}."
 
 
-def _schedule(schedule: LatencySummary, limit_ms: float) -> Iterator[str]:
+def _schedule(measurement: Measurement) -> Iterator[str]:
+    schedule, limit_ms = measurement.latency.schedule, measurement.schedule_delay_limit_ms
     if schedule.count == 0:
         yield "No record of the measured window was accepted, so the generator's delay is not known."
         return
     name, delay_ms = ("99th percentile", schedule.p99) if schedule.p99 is not None else ("maximum", schedule.max)
     if delay_ms is None or not delay_ms <= limit_ms:
         figure = "unknown" if delay_ms is None else f"{delay_ms:,.0f} ms"
-        yield (
-            f"The generator fell behind: the {name} of its schedule delay is {figure}, the limit {limit_ms:g} ms; "
-            "close other programs or lower --rate, and run again."
-        )
+        delay = f"the {name} of {{}} schedule delay is {figure}, the limit {limit_ms:g} ms"
+        if _was_held_up(schedule, measurement.all_calls_open_s):
+            yield (
+                f"The service held the load up: for {measurement.all_calls_open_s:,.2f} s every call that may be open "
+                f"waited for its answer, and {delay.format('the')}; look for what kept the service from answering, or "
+                "allow more calls with --senders if it is only far away."
+            )
+        else:
+            remedy = "close other programs or lower --rate, and run again"
+            yield f"The generator fell behind: {delay.format('its')}; {remedy}."
+
+
+def _was_held_up(schedule: LatencySummary, all_calls_open_s: float) -> bool:
+    """Whether the wait for answers is long enough to explain the longest delay."""
+    longest_ms = schedule.max
+    return longest_ms is not None and 0 < SHARE_EXPLAINED_MIN * longest_ms <= all_calls_open_s * 1000
 
 
 def _not_numbers(latency: Latency) -> Iterator[str]:

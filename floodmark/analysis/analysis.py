@@ -239,6 +239,7 @@ def _judge(inputs: _Inputs, findings: _Findings) -> Run:
             job_failure=inputs.notes.job_failure or "",
             broken_part=inputs.notes.broken_part or "",
             missing=missing,
+            all_calls_open_s=inputs.ledger.all_calls_open_s,
         )
     )
     evidence = Evidence(

@@ -181,3 +181,28 @@ def test_a_rate_that_was_not_sustained_is_no_pass(share: float, verdict: str) ->
 def test_the_reason_for_an_unsustained_rate_gives_the_share() -> None:
     (reason,) = judge(measurement(share_sustained=0.668)).reasons
     assert "67%" in reason
+
+
+@pytest.mark.parametrize(
+    ("all_calls_open_s", "who"), [(0.0, "generator fell behind"), (0.039, "generator fell behind")]
+)
+def test_a_delay_that_no_wait_explains_is_the_generators(all_calls_open_s: float, who: str) -> None:
+    judgement = judge(measurement(latency=latency(schedule=SLOW), all_calls_open_s=all_calls_open_s))
+    assert judgement.verdict == "UNKNOWN"
+    assert who in judgement.reasons[0]
+
+
+def test_a_service_that_keeps_every_call_waiting_is_named() -> None:
+    """The longest delay is 50 ms, of which 40 are the 80 % that must be explained."""
+    judgement = judge(measurement(latency=latency(schedule=SLOW), all_calls_open_s=0.04))
+    assert judgement.verdict == "UNKNOWN"
+    (reason,) = judgement.reasons
+    assert reason == (
+        "The service held the load up: for 0.04 s every call that may be open waited for its answer, and the 99th "
+        "percentile of the schedule delay is 21 ms, the limit 20 ms; look for what kept the service from answering, or "
+        "allow more calls with --senders if it is only far away."
+    )
+
+
+def test_a_wait_without_a_delay_is_nobodys_fault() -> None:
+    assert judge(measurement(all_calls_open_s=30.0)).verdict == "PASS"

@@ -154,16 +154,16 @@ class Climate:
         room, rise, period, work, offset = ((draws * count >> 16) for draws, count in zip(fixed, _RANGES, strict=True))
         period += 150
         work = period * (40 + work) // 100
-        warm, cool = np.exp(-work / _TIME_CONSTANT_CELLS), np.exp(-(period - work) / _TIME_CONSTANT_CELLS)
-        hottest = (1 - warm) / (1 - warm * cool)
+        warm, cool = _DECAY[work], _DECAY[period - work]
+        hottest = _UNIT * _UNIT * (_UNIT - warm) // (_UNIT * _UNIT - warm * cool)  # of the cycle that repeats itself
         return _Devices(
             room=1_500 + room,
             rise=3_000 + rise,
             period=period,
             work=work,
             offset=offset,
-            coolest=np.rint(hottest * cool * _UNIT).astype(np.int64),
-            hottest=np.rint(hottest * _UNIT).astype(np.int64),
+            coolest=hottest * cool >> _UNIT_BITS,
+            hottest=hottest,
         )
 
     def _below(self, kind: int, devices: Integers, number: int, end: int) -> Integers:

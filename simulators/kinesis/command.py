@@ -22,6 +22,7 @@ from simulators.kinesis.settings import (
 )
 
 MIB = 1024 * 1024
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,8 +55,8 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--tls-folder",
                 type=click.Path(file_okay=False, path_type=Path),
-                default=Path(os.environ.get("FLOODMARK_HOME", ".floodmark")) / "tls",
-                show_default=True,
+                default=Path(os.environ.get("FLOODMARK_HOME", PROJECT / ".floodmark")) / "tls",
+                show_default=".floodmark/tls",
                 help="Folder of the certificate, which is made there, and of what clients need to trust it.",
             ),
             click.option(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from floodmark.analysis.accounting import make_again
 from floodmark.oracle.orders import Refusal, read_order
 from simulators.traffic import Integers, RecordBatch
 from simulators.traffic.catalogue import KINDS
@@ -63,6 +64,16 @@ def test_any_stretch_holds_the_same_records(kind: str, keys: str, stirred: bool,
     hash_keys = whole(kind, keys, stirred).explicit_hash_keys
     if end > first and hash_keys:
         assert batch.explicit_hash_keys == hash_keys[part]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(sorted(KINDS)), st.lists(st.integers(FIRST, END - 1), min_size=1, max_size=60))
+def test_the_analysis_makes_the_same_records_again(kind: str, picked: list[int]) -> None:
+    """In any order, with gaps, some twice: as the ledger's rows may stand."""
+    traffic = read_traffic_options(kind, STIRRED, seed=3, run_token="p").build(due_times)
+    indices = np.array(picked)
+    again = make_again(traffic, indices, due_times(indices))
+    assert again == [whole(kind, "field", stirred=True).values[index - FIRST] for index in picked]
 
 
 @settings(deadline=None, max_examples=30)

@@ -154,7 +154,7 @@ def test_a_share_is_kept_at_its_ends() -> None:
 
 
 def test_making_is_far_cheaper_than_calling_faker_for_every_field() -> None:
-    """A ratio on the same machine, so that its speed does not matter; the true one is about a hundred."""
+    """A ratio on the same machine, so that its speed does not matter; benchmarks/record_making.py has the true ones."""
     from faker import Faker
 
     faker, traffic = Faker("en_US"), options().build()

@@ -86,7 +86,7 @@ OPTIONS = (
         default=f"{_PRODUCER.linger_ms:g}",
         help="how long a record may wait for others to share its call",
     ),
-    Option(flag="--senders", field="senders", default=str(_PRODUCER.senders), help="calls in flight, at most"),
+    Option(flag="--senders", field="senders", default=str(_PRODUCER.senders), help="calls in flight, at most, in each process"),
     Option(
         flag="--retry-deadline",
         field="retry_deadline_s",

@@ -13,7 +13,7 @@ def add_arguments(parser: LocustArgumentParser, kind: str) -> None:
         parser.add_argument(option.flag, default=option.default, help=option.help, include_in_web_ui=on_page)
     for flag, text in SWITCHES.items():
         parser.add_argument(flag, action="store_true", help=text, include_in_web_ui=False)
-    parser.set_defaults(web_host="127.0.0.1")
+    parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
     for action in parser._actions:
         if "--profile" in action.option_strings:
             action.help = f"How the rate moves: {', '.join(PROFILE_NAMES)}; docs/reference/profiles.md"

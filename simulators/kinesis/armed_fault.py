@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from simulators.kinesis.draw import draw
+from simulators.kinesis.draw import draw, drawn_below
 from simulators.kinesis.fault import Fault, Striking
 
 
@@ -24,10 +24,15 @@ class ArmedFault:
 
     def state(self, now_ms: int) -> str:
         """`scheduled`, `active`, or `ended`: its time is over, or it struck as often as it was to."""
-        count = self.fault.count if isinstance(self.fault, Striking) else None
-        if (self.end_ms is not None and now_ms >= self.end_ms) or (count is not None and self.injected >= count):
+        if (self.end_ms is not None and now_ms >= self.end_ms) or self.is_used_up:
             return "ended"
         return "active" if now_ms >= self.begin_ms else "scheduled"
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether it struck as often as it was to."""
+        fault = self.fault
+        return isinstance(fault, Striking) and fault.count is not None and self.injected >= fault.count
 
     def described(self, now_ms: int) -> dict[str, Any]:
         """As JSON shows it."""
@@ -40,15 +45,17 @@ class ArmedFault:
             "fault": {"kind": self.fault.kind, **self.fault.model_dump(mode="json", exclude_defaults=True)},
         }
 
-    def strikes(self, seed: int, opportunity: int, record: int | None = None) -> bool:
-        """Whether it takes this opportunity: a call, or one record of it. Does not count it."""
+    def strikes(self, seed: int, opportunity: int) -> bool:
+        """Whether it takes this opportunity, which is a call. Does not count it."""
         fault = self.fault
-        if not isinstance(fault, Striking) or (fault.count is not None and self.injected >= fault.count):
+        if not isinstance(fault, Striking) or self.is_used_up:
             return False
-        if fault.probability == 1:
-            return True
-        purpose = (self.id, opportunity) if record is None else (self.id, opportunity, record)
-        return draw(seed, "fault", *purpose) < fault.probability
+        return fault.probability == 1 or draw(seed, "fault", self.id, opportunity) < fault.probability
+
+    def struck_records(self, seed: int, opportunity: int, count: int) -> list[int]:
+        """Which of the `count` records of a call it strikes if it may strike so many. Does not count them."""
+        assert isinstance(self.fault, Striking)
+        return drawn_below(self.fault.probability, count, seed, "fault", self.id, opportunity)
 
     def count(self) -> None:
         """It struck once."""

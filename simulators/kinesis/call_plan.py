@@ -4,6 +4,7 @@ All chance is drawn at that moment, so that the same calls in the same order mee
 of them then takes.
 """
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from simulators.kinesis.armed_fault import ArmedFault
@@ -37,10 +38,13 @@ class CallPlan:
         if isinstance(fault, Timeout | DropConnection) and fault.stage == stage:
             raise UnansweredError(fault)
 
-    def record_fault(self, index: int, shard: str) -> Fault | None:
-        """The fault that strikes the record at `index` of a put, which goes to `shard`; counted."""
+    def struck_records(self, shards: Sequence[str], spared: Container[int] = ()) -> dict[int, Fault]:
+        """The faults that strike single records of a put, given by the shards that they are for, by their places."""
+        struck: dict[int, Fault] = {}
         for armed, opportunity in self.record_faults:
-            if armed.fault.shard in (None, shard) and armed.strikes(self.seed, opportunity, index):
-                armed.count()
-                return armed.fault
-        return None
+            for index in armed.struck_records(self.seed, opportunity, len(shards)):
+                fits = armed.fault.shard in (None, shards[index]) and index not in struck and index not in spared
+                if fits and not armed.is_used_up:
+                    armed.count()
+                    struck[index] = armed.fault
+        return struck

@@ -8,7 +8,7 @@ from simulators.kinesis.call import Call
 from simulators.kinesis.errors import ServiceError
 from simulators.kinesis.fault import PUTS
 from simulators.kinesis.fault_target import Target
-from simulators.kinesis.hashing import HASH_KEY_MAX, hash_key, hash_key_from_number
+from simulators.kinesis.hashing import HASH_KEY_MAX, hash_key, hash_key_from_number, hash_keys
 from simulators.kinesis.iterator import ShardIterator
 from simulators.kinesis.page_token import PageToken
 from simulators.kinesis.shard import shard_id
@@ -58,9 +58,20 @@ def _put_shards(call: Call, stream: str | None, payload: Mapping[str, Any]) -> I
         yield from (shard.id for shard in found.open_shards)
         return
     records = payload.get("Records") if call.operation.name == "PutRecords" else [payload]
-    for record in records if isinstance(records, list) else []:
-        if isinstance(record, Mapping) and (digest := _hash_key(record)) is not None:
-            yield found.shard_for(digest).id
+    yield from {shard.id for shard in found.shards_for(_hash_keys(records))}
+
+
+def _hash_keys(records: Any) -> list[bytes]:
+    """The hash keys of the records that have one. Nearly always all are plain, and that is quick."""
+    try:
+        if not any("ExplicitHashKey" in record for record in records):
+            return hash_keys([record["PartitionKey"].encode() for record in records])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass
+    found = (
+        [_hash_key(record) for record in records if isinstance(record, Mapping)] if isinstance(records, list) else []
+    )
+    return [digest for digest in found if digest is not None]
 
 
 def _hash_key(record: Mapping[str, Any]) -> bytes | None:

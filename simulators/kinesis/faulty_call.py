@@ -6,7 +6,7 @@ from typing import TypeVar
 from simulators.kinesis.call import Call
 from simulators.kinesis.call_plan import UnansweredError
 from simulators.kinesis.errors import ServiceError, limit_exceeded, throughput_exceeded
-from simulators.kinesis.fault import ExpireIterators, InternalFailure, Throttle
+from simulators.kinesis.fault import ExpireIterators, Fault, InternalFailure, Throttle
 from simulators.kinesis.faults import Faults
 from simulators.kinesis.iterator import expired
 from simulators.kinesis.protocol import Refused
@@ -17,6 +17,8 @@ from simulators.kinesis.subscription import Subscription
 INTERNAL_FAILURE = "InternalFailure"
 FAILURE_MESSAGE = "Internal service failure."
 """As in the developer guide's example of an answer to PutRecords."""
+
+_FAILED = Refused(INTERNAL_FAILURE, FAILURE_MESSAGE)
 
 _T = TypeVar("_T")
 
@@ -45,20 +47,25 @@ def run_with_faults(call: Call, faults: Faults, run: Callable[[Call], _T]) -> _T
 
 def refusals(call: Call, stream: Stream, shards: Sequence[Shard]) -> dict[int, Refused]:
     """Which records of a put, given by the shards that they are for, faults refuse, by their places in the call."""
-    found = ((index, refusal(call, stream, shard, index)) for index, shard in enumerate(shards))
-    return {index: one for index, one in found if one is not None}
-
-
-def refusal(call: Call, stream: Stream, shard: Shard, index: int = 0) -> Refused | None:
-    """Why a fault refuses one record of a put; None if none does."""
     assert call.plan is not None
-    if shard.is_frozen:
-        return Refused(INTERNAL_FAILURE, FAILURE_MESSAGE)
-    fault = call.plan.record_fault(index, shard.id)
+    frozen = {shard for shard in stream.open_shards if shard.is_frozen}
+    if not (frozen or call.plan.record_faults):
+        return {}
+    refused = {index: _FAILED for index, shard in enumerate(shards) if shard in frozen}
+    struck = call.plan.struck_records([shard.id for shard in shards], spared=refused)
+    return refused | {index: _refusal(call, stream, shards[index], fault) for index, fault in struck.items()}
+
+
+def refusal(call: Call, stream: Stream, shard: Shard) -> Refused | None:
+    """Why a fault refuses the only record of a put; None if none does."""
+    return refusals(call, stream, [shard]).get(0)
+
+
+def _refusal(call: Call, stream: Stream, shard: Shard, fault: Fault) -> Refused:
     if isinstance(fault, Throttle):
         shard.counters.write_faulted_records += 1
         return Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard))
-    return Refused(INTERNAL_FAILURE, FAILURE_MESSAGE) if fault else None
+    return _FAILED
 
 
 def _require_success(call: Call) -> None:

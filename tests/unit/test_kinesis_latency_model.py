@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.kinesis.draw import draw
+from simulators.kinesis.draw import draw, drawn_below
 from simulators.kinesis.duration import duration_text, parse_duration_ms, parse_whole_ms
 from simulators.kinesis.errors import SettingsError
 from simulators.kinesis.latency_file import load_latency
@@ -122,6 +122,23 @@ def test_what_is_neither_a_distribution_nor_a_file_is_one_error() -> None:
         load_latency("contant:5ms")
     with pytest.raises(SettingsError, match="--latency: '5' is no duration"):
         load_latency("constant:5")
+
+
+@given(probability=st.floats(0, 1), count=st.integers(0, 600), seed=st.integers())
+def test_draws_in_bulk_can_be_repeated_and_a_larger_probability_strikes_more(
+    probability: float, count: int, seed: int
+) -> None:
+    struck = drawn_below(probability, count, seed, "x")
+    assert struck == drawn_below(probability, count, seed, "x") == sorted(set(struck))
+    assert all(0 <= index < count for index in struck)
+    assert set(struck) <= set(drawn_below((1 + probability) / 2, count, seed, "x"))
+    assert drawn_below(0, count, seed, "x") == []
+    assert drawn_below(1, count, seed, "x") == list(range(count))
+
+
+def test_a_share_of_many_draws_is_struck() -> None:
+    struck = [index for call in range(200) for index in drawn_below(0.1, 500, 1, "fault", "1", call)]
+    assert len(struck) == pytest.approx(10_000, rel=0.05)
 
 
 @given(seed=st.integers(), number=st.integers(0))

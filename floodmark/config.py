@@ -35,6 +35,7 @@ class TrialConfig(BaseModel):
     batch_records: int = Field(default=500, ge=1, le=500)
     linger_ms: float = Field(default=5.0, ge=0, le=10_000)
     senders: int = Field(default=8, ge=1, le=256)
+    generators: int = Field(default=1, ge=1, le=64)
     endpoint: str = "embedded"
     region: str = Field(default="us-east-1", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
     slos: tuple[str, ...] = ()

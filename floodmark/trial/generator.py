@@ -10,14 +10,23 @@ from pathlib import Path
 from floodmark import paths
 from floodmark.config import TrialConfig
 from floodmark.scenarios import Scenario
+from floodmark.systems.ports import free_ports
 from floodmark.systems.process import OwnedProcess, ProcessSpec
 
 DRAIN_GRACE_S = 20.0
 """How long the generator may take to finish what is in flight when it is told to stop."""
 
 
+def _shared_by(processes: int) -> dict[str, int]:
+    """What lets several processes share the sending, under a master of their own."""
+    if processes == 1:
+        return {}
+    (port,) = free_ports(1)
+    return {"--processes": processes, "--master-port": port, "--master-bind-port": port}
+
+
 def start_generator(config: TrialConfig, scenario: Scenario, *, endpoint: str, ledger: Path, log: Path) -> OwnedProcess:
-    """Start Locust without its web page; it ends by itself when the schedule does."""
+    """Start Locust without its web page, in as many processes as are asked for; it ends when the schedule does."""
     options = {
         "--endpoint": endpoint,
         "--region": config.region,
@@ -33,6 +42,7 @@ def start_generator(config: TrialConfig, scenario: Scenario, *, endpoint: str, l
         "--linger-ms": config.linger_ms,
         "--senders": config.senders,
         "--ledger-dir": ledger,
+        **_shared_by(config.generators),
     }
     arguments = [str(part) for pair in options.items() for part in pair]
     argv = (sys.executable, "-m", "locust", "-f", str(scenario.loadtest), "--headless", "--only-summary", *arguments)

@@ -6,8 +6,8 @@ counts for nothing. Medians of the repetitions, with the least and the most. Exi
 
     .venv/bin/python benchmarks/generator.py --repetitions 5
 
-What must hold: `floodmark produce` 10 times, and a load test in Locust 8 times, as many records a core as the sample; the
-send stage within 2 times of a bare socket; at half of what one core can do, 99 % of the records sent within 10 ms
+What must hold: `floodmark produce` 10 times, and a load test in Locust 8 times, as many records a core as the sample;
+the send stage within 2 times of a bare socket; at half of what one core can do, 99 % of the records sent within 10 ms
 of their due time and 99.9 % within 25 ms; a sink that stands still for 10 s leaves a longest delay of 10 s.
 """
 
@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from generator_sink import put_answer
 
 from floodmark.ledger import read_entries
@@ -47,6 +48,7 @@ DELAY_P99_MS_MAX, DELAY_P99_9_MS_MAX = 10.0, 25.0
 STALL_TOLERANCE_S = 0.5
 
 Run = Callable[[int], None]
+Delays = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def simulator() -> Iterator[str]:
     """The address of the real simulator, without quotas."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [BIN / "floodmark", "kinesis", "--port", str(port), "--quotas", "off", "--streams", "order-stream:4"]
+    command: list[str | Path] = [BIN / "floodmark", "kinesis", "--port", str(port), "--quotas", "off"]
+    command += ["--streams", "order-stream:4"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         url = f"http://127.0.0.1:{port}"
         try:
@@ -184,7 +187,7 @@ def send_stage_us(url: str, calls: int) -> tuple[float, float]:
     return ours_s / calls / BATCH_RECORDS * 1e6, bare_s / calls / BATCH_RECORDS * 1e6
 
 
-def delays_ms(url: str, rate: float, duration_s: int, *, stall_after_s: float | None = None) -> np.ndarray:
+def delays_ms(url: str, rate: float, duration_s: int, *, stall_after_s: float | None = None) -> Delays:
     """How late each record of a load was sent, from its ledger."""
     with tempfile.TemporaryDirectory() as folder:
         ledger = Path(folder) / "ledger"
@@ -197,7 +200,8 @@ def delays_ms(url: str, rate: float, duration_s: int, *, stall_after_s: float | 
         if stall_after_s is not None:
             stalling.join()
         chunks = list(read_entries(ledger))
-    return np.concatenate([chunk.sent_ns - chunk.intended_ns for chunk in chunks]) / 1e6
+    found: Delays = np.concatenate([chunk.sent_ns - chunk.intended_ns for chunk in chunks]) / 1e6
+    return found
 
 
 def stall(url: str, ledger: Path, after_s: float) -> None:

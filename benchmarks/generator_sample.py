@@ -65,7 +65,7 @@ class SampleUser(User):
             failure = error
         taken_ms = (time.perf_counter() - started_s) * 1000
         for _ in range(BATCH_RECORDS):
-            events.request.fire(
+            events.request.fire(  # type: ignore[no-untyped-call]
                 request_type="put",
                 name="record",
                 response_time=taken_ms,

@@ -258,10 +258,15 @@ def test_a_pushed_failure_is_the_last_event(subscription: Callable[[], Any], fau
         list(subscription())
 
 
-def test_a_subscription_s_connection_can_be_dropped(subscription: Callable[[], Any], faults: FaultApi) -> None:
+def test_a_subscription_s_connection_can_be_dropped(
+    kinesis: Any, stream: str, subscription: Callable[[], Any], faults: FaultApi
+) -> None:
+    events = iter(subscription())
+    next(events)
     faults.set("drop-connection", actions=["SubscribeToShardEvent"], consumer="c")
+    put(kinesis, stream)
     with pytest.raises(urllib3.exceptions.ProtocolError):
-        list(subscription())
+        next(events)
 
 
 def test_a_frozen_shard_pushes_its_records_when_it_thaws(

@@ -1,6 +1,6 @@
 """What a record costs: made by this product, and by calling Faker for each field of each record.
 
-Both in one process, in turn, several times over; CPU time, so that other programs disturb little. Prints a table, and
+All in one process, in turn, several times over; CPU time, so that other programs disturb little. Prints a table, and
 exits 1 if any kind is made less than 150 times more cheaply than by Faker. Half a minute.
 
     python benchmarks/record_making.py [--repetitions 7] [--json]
@@ -8,7 +8,8 @@ exits 1 if any kind is made less than 150 times more cheaply than by Faker. Half
 Records are made in batches of 500, as the producer asks for them, each with its own event time, value and key. Faker
 makes the same sort of record: an id, and what a person who writes a load test with Faker calls for each other field.
 What Faker costs depends on those calls: names and places of the standard locale are drawn by weight and composed, at 30
-to 60 µs each; an order whose region is a `state` (0.5 µs) instead of a `city` takes a third of the time.
+to 60 µs each, and that is what the ratio is held against. Beside it stands the least that Faker can be brought to: the
+cheapest call that gives a text of the right form.
 """
 
 import argparse
@@ -58,7 +59,32 @@ def click(faker: Faker) -> bytes:
     return f"{faker.user_name()},/{faker.uri_path()},{event_time_ms(faker)}".encode()
 
 
-KINDS: dict[str, Naive] = {"orders": order, "trades": trade, "temperatures": temperature, "clicks": click}
+def cheap_order(faker: Faker) -> bytes:
+    amount = faker.pyfloat(min_value=0, max_value=20_000, right_digits=2)
+    return f"{faker.uuid4()},{amount},{faker.state()},{event_time_ms(faker)},{faker.word()}".encode()
+
+
+def cheap_trade(faker: Faker) -> bytes:
+    amount = faker.pyfloat(min_value=0, max_value=20_000, right_digits=2)
+    return f"{faker.uuid4()},{faker.bban()},{amount},{event_time_ms(faker)}".encode()
+
+
+def cheap_temperature(faker: Faker) -> bytes:
+    degrees = faker.pyfloat(min_value=10, max_value=100, right_digits=2)
+    return f"{faker.uuid4()},{degrees},{event_time_ms(faker)}".encode()
+
+
+def cheap_click(faker: Faker) -> bytes:
+    return f"{faker.uuid4()},/{faker.word()}/{faker.word()},{event_time_ms(faker)}".encode()
+
+
+KINDS: dict[str, tuple[Naive, Naive]] = {
+    "orders": (order, cheap_order),
+    "trades": (trade, cheap_trade),
+    "temperatures": (temperature, cheap_temperature),
+    "clicks": (click, cheap_click),
+}
+"""As a person would write it, and the cheapest way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +93,7 @@ class Row:
 
     kind: str
     naive_us: tuple[float, float, float]
+    cheap_us: tuple[float, float, float]
     ours_us: tuple[float, float, float]
     ratio: tuple[float, float, float]
 
@@ -76,24 +103,32 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    rows = [measure(kind, naive, asked.repetitions) for kind, naive in KINDS.items()]
+    rows = [measure(kind, *by_faker, asked.repetitions) for kind, by_faker in KINDS.items()]
     print(json.dumps([row_document(row) for row in rows], indent=2) if asked.json else table(rows))
     return 0 if all(row.ratio[0] >= RATIO_LEAST for row in rows) else 1
 
 
-def measure(kind: str, naive: Naive, repetitions: int) -> Row:
+def measure(kind: str, naive: Naive, cheap: Naive, repetitions: int) -> Row:
     faker = Faker("en_US")
     faker.seed_instance(1)
     traffic = read_traffic_options(kind, {}, seed=1, run_token="bench").build()
     make(traffic, 0)
     naive_us: list[float] = []
+    cheap_us: list[float] = []
     ours_us: list[float] = []
     for repetition in range(repetitions):
         naive_us.append(cpu_us(lambda: [naive(faker) for _ in range(NAIVE_RECORDS)]) / NAIVE_RECORDS)
+        cheap_us.append(cpu_us(lambda: [cheap(faker) for _ in range(NAIVE_RECORDS)]) / NAIVE_RECORDS)
         first = (1 + repetition) * BATCHES * BATCH_RECORDS
         ours_us.append(cpu_us(lambda first=first: make(traffic, first)) / (BATCHES * BATCH_RECORDS))  # type: ignore[misc]
     ratios = [theirs / ours for theirs, ours in zip(naive_us, ours_us, strict=True)]
-    return Row(kind=kind, naive_us=spread(naive_us), ours_us=spread(ours_us), ratio=spread(ratios))
+    return Row(
+        kind=kind,
+        naive_us=spread(naive_us),
+        cheap_us=spread(cheap_us),
+        ours_us=spread(ours_us),
+        ratio=spread(ratios),
+    )
 
 
 def make(traffic: Traffic, first_index: int) -> None:
@@ -115,10 +150,13 @@ def spread(figures: list[float]) -> tuple[float, float, float]:
 
 
 def table(rows: list[Row]) -> str:
-    head = "| records | by Faker, µs | ours, µs | times cheaper (least–most) |\n|---|---|---|---|"
+    head = (
+        "| records | by Faker, µs | by Faker at its cheapest, µs | ours, µs | times cheaper (least–most) "
+        "| than at its cheapest |\n|---|---|---|---|---|---|"
+    )
     lines = [
-        f"| {row.kind} | {row.naive_us[0]:.1f} | {row.ours_us[0]:.3f}"
-        f" | {row.ratio[0]:.0f} ({row.ratio[1]:.0f}–{row.ratio[2]:.0f}) |"
+        f"| {row.kind} | {row.naive_us[0]:.1f} | {row.cheap_us[0]:.1f} | {row.ours_us[0]:.3f}"
+        f" | {row.ratio[0]:.0f} ({row.ratio[1]:.0f}–{row.ratio[2]:.0f}) | {row.cheap_us[0] / row.ours_us[0]:.0f} |"
         for row in rows
     ]
     return "\n".join([head, *lines])
@@ -128,6 +166,7 @@ def row_document(row: Row) -> dict[str, object]:
     return {
         "kind": row.kind,
         "faker_cpu_us_a_record": row.naive_us[0],
+        "faker_cheapest_cpu_us_a_record": row.cheap_us[0],
         "floodmark_cpu_us_a_record": row.ours_us[0],
         "ratio": row.ratio[0],
         "ratio_min": row.ratio[1],

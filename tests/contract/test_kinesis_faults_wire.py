@@ -162,17 +162,17 @@ def test_a_timeout_says_nothing_until_the_client_gives_up(
 
 
 def test_other_calls_go_on_while_some_are_slow(kinesis: Any, simulator: Any, stream: str, faults: FaultApi) -> None:
-    faults.set("slow-answer", delay="1s", actions=["PutRecord"])
+    faults.set("slow-answer", delay="2s", actions=["PutRecord"])
     clients = [simulator.client() for _ in range(8)]
     started = time.monotonic()
     with ThreadPoolExecutor(len(clients)) as executor:
         puts = [executor.submit(put, client, stream) for client in clients]
         time.sleep(0.3)
         assert len(stored(kinesis, stream)) == len(clients)
-        assert time.monotonic() - started < 0.9
+        assert time.monotonic() - started < 1.9
         for one in puts:
             one.result()
-    assert 1 <= time.monotonic() - started < 3
+    assert 2 <= time.monotonic() - started < 8
     for client in clients:
         client.close()
 
@@ -307,7 +307,7 @@ def test_latency_is_half_before_and_half_after_and_calls_do_not_wait_for_each_ot
             for done in [executor.submit(put, client, "s") for client in clients]:
                 done.result()
             took_s = time.time() - sent_s
-    assert 0.199 <= took_s < 1.5
+    assert 0.199 <= took_s < 3
     put(clients[0], "s", b"last")
     start = clients[0].get_shard_iterator(StreamName="s", ShardId=FIRST, ShardIteratorType="TRIM_HORIZON")
     records = clients[0].get_records(ShardIterator=start["ShardIterator"])["Records"]
@@ -341,7 +341,7 @@ def test_propagation_is_waited_for_by_pollers_and_subscriptions(start_simulator:
     got_after_s = time.time() - record["ApproximateArrivalTimestamp"].timestamp()
     pushed.close()
     client.close()
-    assert 0.3 <= pushed_after_s < 0.6
+    assert 0.3 <= pushed_after_s < 2
     assert 0.6 <= got_after_s < 3
 
 

@@ -39,9 +39,6 @@ from floodmark.producer.signature import RequestSigner
 
 BIN = Path(sys.executable).parent
 STREAM = "order-stream"
-OVERLOAD = 1.1
-"""The load by the quota of all shards together: enough to be throttled on and on, and to get through."""
-
 RECORDS_A_SHARD_AND_SECOND = 1000
 FAULTS = (
     "partial-failure probability=0.002",
@@ -218,10 +215,11 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=10_000_000)
     parser.add_argument("--shards", type=int, default=40)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--overload", type=float, default=1.1, help="the load by the quota of all shards together")
     parser.add_argument("--memory-mib", type=int, default=4096)
     arguments = parser.parse_args()
     seen = Seen(arguments.records)
-    rate = arguments.shards * RECORDS_A_SHARD_AND_SECOND * OVERLOAD
+    rate = arguments.shards * RECORDS_A_SHARD_AND_SECOND * arguments.overload
     with simulator(arguments.shards, arguments.memory_mib) as url, tempfile.TemporaryDirectory() as folder:
         ledger = Path(folder) / "ledger"
         reader = Reader(url, seen)

@@ -25,12 +25,15 @@ RECORDS_MAX = int(os.environ["SAMPLE_RECORDS_MAX"])
 _sent = 0
 
 
-@events.test_start.add_listener
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
 def quit_when_all_is_sent(environment: Environment, **_: object) -> None:
+    runner = environment.runner
+    assert runner
+
     def watch() -> None:
-        while _sent < RECORDS_MAX or environment.runner.user_count:
+        while _sent < RECORDS_MAX or runner.user_count:
             gevent.sleep(0.05)
-        environment.runner.quit()
+        runner.quit()
 
     gevent.spawn(watch)
 

@@ -35,7 +35,7 @@ from simulators.traffic.catalogue import KINDS, find_kind
 from simulators.traffic.option_table import EVERY_KIND, TEXT_OPTIONS
 
 EXIT_INTERRUPTED = 130
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 1.0
 READY_TIMEOUT_S = 3.0
 
 _NOWHERE = "http://127.0.0.1"

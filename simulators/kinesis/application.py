@@ -24,7 +24,7 @@ from simulators.kinesis.protocol import JSON, PROTOCOLS, Protocol
 from simulators.kinesis.rates import RateSampler
 from simulators.kinesis.service import SUBSCRIBE, Service
 from simulators.kinesis.subscription import Subscription
-from simulators.kinesis.transfer import PIECE_BYTES, Receive, Send, Transfers
+from simulators.kinesis.transfer import PIECE_BYTES, PIECE_BYTES_HTTP_2, Receive, Send, Transfers
 
 END_HOLD_S = 0.25
 """How long the HTTP/2 stream of a finished subscription stays open behind TLS. The JavaScript SDK has its connection
@@ -79,6 +79,7 @@ class Application:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         wire = PROTOCOLS.get(headers.get(b"content-type", b"").partition(b";")[0].strip().decode("latin-1"))
         action = _action(headers.get(b"x-amz-target", b""))
+        piece_bytes = PIECE_BYTES_HTTP_2 if scope["http_version"] == "2" else PIECE_BYTES
         try:
             body = await self._transfers.read(headers, receive)
             quiet = self._disturbances.is_quiet
@@ -88,7 +89,7 @@ class Application:
             else:
                 answer = await self._disturbed_call(action, wire, body, caller)
             if isinstance(answer, bytes):
-                self._transfers.require_room(len(answer))
+                self._transfers.require_room(len(answer), piece_bytes)
             status, outcome = 200, "Success"
         except UnansweredError as error:
             self._requests.count_request(action, _UNANSWERED)
@@ -102,7 +103,7 @@ class Application:
         if isinstance(answer, Subscription):
             await self._push(answer, scope, receive, send)
         else:
-            await self._respond(send, status, (wire or JSON).content_type, answer)
+            await self._respond(send, status, (wire or JSON).content_type, answer, piece_bytes)
 
     def _call(self, action: str, wire: Protocol | None, body: bytes, caller: Caller) -> bytes | Subscription:
         if wire is None:
@@ -166,10 +167,12 @@ class Application:
         elif isinstance(pushed, UnansweredError):
             await self._leave_unanswered(pushed, scope, receive)
 
-    async def _respond(self, send: Send, status: int, content_type: str, body: bytes) -> None:
+    async def _respond(
+        self, send: Send, status: int, content_type: str, body: bytes, piece_bytes: int = PIECE_BYTES
+    ) -> None:
         # What is sent in one piece the server counts itself.
-        await self._begin(send, status, content_type, len(body) if len(body) > PIECE_BYTES else None)
-        await self._transfers.send(send, body)
+        await self._begin(send, status, content_type, len(body) if len(body) > piece_bytes else None)
+        await self._transfers.send(send, body, piece_bytes)
 
     async def _begin(self, send: Send, status: int, content_type: str, length: int | None = None) -> None:
         request_id = b"%b-%012x" % (self._request_id_head, next(self._request_ids))

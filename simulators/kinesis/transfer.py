@@ -23,6 +23,10 @@ SEND_WAIT_S = 60.0
 PIECE_BYTES = 1024 * 1024
 """What is sent at once. A smaller answer fits into the system's buffer and is off our hands."""
 
+PIECE_BYTES_HTTP_2 = 64 * 1024
+"""The same over HTTP/2, where a client shuts the window of a single stream while its connection is read: there the
+server keeps what it was given, for as many streams as the client opens."""
+
 UNDER_WAY_BYTES_MAX = 512 * 1024 * 1024
 """Incomplete bodies and large answers of all clients together."""
 
@@ -73,21 +77,21 @@ class Transfers:
         finally:
             self._bytes -= size
 
-    async def send(self, send: Send, body: bytes) -> None:
-        """Send what the answer's head announced. Ends early if the client is gone or does not read."""
-        if len(body) <= PIECE_BYTES:
+    async def send(self, send: Send, body: bytes, piece_bytes: int = PIECE_BYTES) -> None:
+        """Send what the answer's head announced; TimeoutError if its client does not read it."""
+        if len(body) <= piece_bytes:
             await send({"type": "http.response.body", "body": body})
             return
         with self._holding(len(body)):
-            for start in range(0, len(body), PIECE_BYTES):
-                piece = body[start : start + PIECE_BYTES]
-                message = {"type": "http.response.body", "body": piece, "more_body": start + PIECE_BYTES < len(body)}
+            for start in range(0, len(body), piece_bytes):
+                piece = body[start : start + piece_bytes]
+                message = {"type": "http.response.body", "body": piece, "more_body": start + piece_bytes < len(body)}
                 async with asyncio.timeout(SEND_WAIT_S):
                     await send(message)
 
-    def require_room(self, size: int) -> None:
+    def require_room(self, size: int, piece_bytes: int = PIECE_BYTES) -> None:
         """ServiceError if an answer of this size would be too much beside what is under way."""
-        if size > PIECE_BYTES and self._bytes + size > self._bytes_max:
+        if size > piece_bytes and self._bytes + size > self._bytes_max:
             raise _unavailable()
 
     def _hold(self, size: int) -> int:

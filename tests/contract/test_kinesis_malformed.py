@@ -366,6 +366,38 @@ def test_clients_that_do_not_read_keep_nobody_waiting(simulator: Any, post: Post
     assert len(client.get_records(ShardIterator=iterator)["Records"]) == 9
 
 
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+def test_streams_of_http2_whose_window_is_shut_keep_nobody_waiting(
+    simulator: Any, post: Post, large: tuple[Any, str]
+) -> None:
+    client, iterator = large
+    body = json.dumps({"ShardIterator": iterator}).encode()
+    headers = (("content-type", JSON), ("x-amz-target", "Kinesis_20131202.GetRecords"))
+    literal = b"".join(b"\0" + b"".join(bytes((len(one),)) + one.encode() for one in pair) for pair in headers)
+    # POST / of http, each header spelt out; a window of nothing for every stream.
+    requests = [
+        frame(1, 4, stream, b"\x83\x84\x86" + literal) + frame(0, 1, stream, body) for stream in range(1, 80, 2)
+    ]
+    process = psutil.Process(simulator.process.pid)
+    before_bytes = process.memory_info().rss
+    with connect(simulator.port) as connection:
+        connection.sendall(PREFACE + frame(4, 0, 0, b"\0\4\0\0\0\0") + b"".join(requests))
+        with connection.makefile("rb") as answers:
+            kinds: list[int] = []
+            while kinds.count(1) < len(requests):  # all are answered, as far as their heads
+                head = answers.read(9)
+                answers.read(int.from_bytes(head[:3], "big"))
+                kinds.append(head[3])
+        assert 0 not in kinds
+        serves_normally(post)
+        assert len(client.get_records(ShardIterator=iterator)["Records"]) == 9
+        assert process.memory_info().rss - before_bytes < 1024**3
+    serves_normally(post)
+
+
 def test_a_client_that_goes_away_in_the_middle_of_an_answer(simulator: Any, large: tuple[Any, str]) -> None:
     client, iterator = large
     body = json.dumps({"ShardIterator": iterator}).encode()

@@ -100,6 +100,20 @@ def test_an_answer_is_sent_whole_and_ended_once(size: int) -> None:
     assert max(len(message["body"]) for message in messages) <= PIECE_BYTES
 
 
+def test_pieces_can_be_smaller() -> None:
+    body = bytes(range(256)) * 10
+    messages: list[Mapping[str, Any]] = []
+
+    async def send(message: Mapping[str, Any]) -> None:
+        messages.append(message)
+
+    asyncio.run(Transfers().send(send, body, 1000))
+    assert [len(message["body"]) for message in messages] == [1000, 1000, 560]
+    assert b"".join(message["body"] for message in messages) == body
+    with pytest.raises(ServiceError, match="ServiceUnavailable"):
+        Transfers(bytes_max=1000).require_room(1001, 1000)
+
+
 def test_unread_answers_of_all_clients_together_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "SEND_WAIT_S", 0.05)
     large = 2 * PIECE_BYTES

@@ -44,6 +44,7 @@ class LoadLeader:
         self._pulse: Any = None
         self._is_reported = True
         self._told_lost: set[int] = set()
+        self._deadline_ns = 0
         runner.register_message(WORD, self._on_word)
         runner.register_message(REPORT, self._on_report)
         events: Any = environment.events
@@ -62,8 +63,8 @@ class LoadLeader:
 
     @property
     def is_over(self) -> bool:
-        """Whether every worker has come to its end."""
-        return self._fleet is None or self._fleet.is_over
+        """Whether every worker has come to its end, or has had all the time that there is for it."""
+        return self._fleet is None or self._fleet.is_over or self._clock.now_ns() > self._deadline_ns
 
     def start(self, read: Callable[[], LoadOptions]) -> None:
         """Plan the load and tell the workers. FloodmarkError if it cannot be."""
@@ -76,6 +77,7 @@ class LoadLeader:
         assert plan.manifest.shares
         self._plan, self._clients, self._reports = plan, dict(enumerate(ids)), {}
         self._told_lost, self._is_reported = set(), False
+        self._deadline_ns = plan.manifest.load_end_ns + round((plan.settings.drain_timeout_s + FINISH_GRACE_S) * 1e9)
         self._fleet = Fleet(plan.load, plan.manifest.shares, plan.manifest.schedule(), plan.manifest.start_ns)
         for worker, client in self._clients.items():
             self._runner.send_message(PLAN, plan.for_worker(worker).model_dump(mode="json"), client_id=client)
@@ -186,7 +188,7 @@ class LoadLeader:
         self.exit_code = result.exit_code
         log_outcome(result, self.reports(), f"{plan.ledger} ({len(self._clients)} workers)")
         for failure, workers in _failures(fleet.results).items():
-            logger.error("%s (worker %s)", failure, ", ".join(map(str, workers)))
+            logger.error("worker %s: %s", ", ".join(map(str, workers)), failure)
 
 
 def _failures(results: dict[int, Result]) -> dict[str, list[int]]:

@@ -87,7 +87,8 @@ class LoadWorker:
         try:
             self.session = LoadSession(self._plan)
         except FloodmarkError as error:
-            self._say(result=Result(failure=str(error), void_reason=error.message, exit_code=error.exit_code))
+            self._result = Result(failure=str(error), void_reason=error.message, exit_code=error.exit_code)
+            self._say()
             return
         self._follow()
 
@@ -160,7 +161,7 @@ class LoadWorker:
             self._say()
         self._ending = None
 
-    def _say(self, result: Result | None = None) -> None:
+    def _say(self) -> None:
         if plan := self._plan:
             word = Word(
                 load=plan.load,
@@ -168,7 +169,7 @@ class LoadWorker:
                 now_ns=self._clock.now_ns(),
                 is_leaving=self._is_leaving,
                 void_reason=self.session.producer.void_reason if self.session else "",
-                result=result or self._result,
+                result=self._result,
             )
             self._runner.send_message(WORD, word.model_dump(mode="json"))
 

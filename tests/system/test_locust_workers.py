@@ -191,7 +191,7 @@ def test_what_voids_one_part_voids_the_load_and_is_said_once(start: Callable[...
     assert progress.offered == progress.end_index == 240_000
     assert progress.accepted + progress.failed + progress.unknown + progress.missed == progress.offered
     assert log.count("the service refused the records: ResourceNotFoundException") <= 2
-    assert re.search(r"\(worker [012](, [12])*\)", log)
+    assert re.search(r"worker [012](, [12])*: the service refused the records", log)
 
 
 def figures(page: Page) -> dict[str, list[dict[str, object]]]:
@@ -310,3 +310,14 @@ def test_an_interrupt_while_the_master_waits_for_workers_ends_everything(start: 
         assert "Traceback" not in load.log.read_text()
     finally:
         end(worker)
+
+
+def test_workers_that_cannot_begin_say_why_on_the_master(start: Callable[..., Load], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    options = ("--ledger-dir", tmp_path / "file" / "ledger", "--rate", 100, "--processes", 2)
+    load = start("--headless", *options, *master_port())
+    assert load.wait() == 4, load.log.read_text()
+    log = load.log.read_text()
+    assert re.search(r"worker 0, 1: \S*/file/ledger could not be written: Not a directory", log)
+    assert log.count("Not a directory") == 1
+    assert "Traceback" not in log

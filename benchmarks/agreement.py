@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from floodmark.aggregate import UserRecord, deaggregate
 from floodmark.ledger import Outcome, read_entries, read_manifest
 from floodmark.producer.connection import ConnectionPool, Endpoint
 from floodmark.producer.put_records import find_credentials
@@ -145,8 +146,9 @@ class Reader(threading.Thread):
                 behind += page["MillisBehindLatest"] > 0
                 self.records += len(page["Records"])
                 for record in page["Records"]:
-                    data = base64.b64decode(record["Data"])
-                    self._seen.add(record["PartitionKey"], data, shard, record["SequenceNumber"])
+                    data, sequence = base64.b64decode(record["Data"]), record["SequenceNumber"]
+                    for one in deaggregate(data) or [UserRecord(record["PartitionKey"], data)]:
+                        self._seen.add(one.key, one.data, shard, sequence)
             if was_stopping and not behind:
                 return
             time.sleep(max(0.0, READ_EVERY_S - (time.monotonic() - before_s)))
@@ -168,10 +170,10 @@ class Reader(threading.Thread):
         return document
 
 
-def produce(url: str, ledger: Path, records: int, rate: float, workers: int) -> None:
+def produce(url: str, ledger: Path, records: int, rate: float, options: list[str]) -> None:
     command = [str(BIN / "floodmark"), "produce", "orders", "--endpoint", url, "--ledger-dir", str(ledger)]
     command += ["--records", str(records), "--rate", f"{rate:.0f}", "--duration", "24h", "--warm-up", "0s"]
-    command += ["--resend-unknown", "--retry-deadline", "60s", "--drain", "120s", "--workers", str(workers)]
+    command += ["--resend-unknown", "--retry-deadline", "60s", "--drain", "120s", *options]
     command += ["--backlog-limit", "600s"]
     done = subprocess.run(command, check=False)
     if done.returncode not in (0, 1):
@@ -215,6 +217,8 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=10_000_000)
     parser.add_argument("--shards", type=int, default=40)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--aggregate", type=int, default=1, help="records in one of the service's")
+    parser.add_argument("--ordered", action="store_true")
     parser.add_argument("--overload", type=float, default=1.1, help="the load by the quota of all shards together")
     parser.add_argument("--memory-mib", type=int, default=4096)
     arguments = parser.parse_args()
@@ -225,7 +229,8 @@ def main() -> int:
         reader = Reader(url, seen)
         reader.start()
         try:
-            produce(url, ledger, arguments.records, rate, arguments.workers)
+            options = ["--workers", str(arguments.workers), "--aggregate", str(arguments.aggregate)]
+            produce(url, ledger, arguments.records, rate, options + (["--ordered"] if arguments.ordered else []))
         finally:
             reader.stopping.set()
             reader.join()

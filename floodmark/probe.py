@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from floodmark.aggregate import deaggregate
 from floodmark.clock import Clock, SystemClock
 from floodmark.errors import EnvironmentFailedError, FloodmarkError
 from floodmark.outputs import Observed, OutputsWriter
@@ -21,6 +22,7 @@ from floodmark.systems.kinesis import (
     KinesisClient,
     KinesisError,
     RecordsPage,
+    StoredRecord,
     ThrottledError,
     after,
 )
@@ -282,9 +284,10 @@ class Probe:
                 sequence=record.sequence,
                 arrival_ms=record.arrival_ms,
                 seen_ms=seen_ms,
-                value=record.value,
+                value=value,
             )
             for record in page.records
+            for value in _values(record)
         ]
         for output in outputs:
             self._writer.append(output)
@@ -343,6 +346,12 @@ class Probe:
         with self._changed:
             self._error = self._error or error
             self._changed.notify_all()
+
+
+def _values(record: StoredRecord) -> list[bytes]:
+    """What was put: several records where a job's sink aggregates them as the Kinesis Producer Library does."""
+    within = deaggregate(record.value)
+    return [record.value] if within is None else [one.data for one in within]
 
 
 def _is_done(reader: ShardReader, stopped_ns: int) -> bool:

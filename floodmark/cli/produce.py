@@ -7,6 +7,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,12 @@ from floodmark.ledger import LedgerFollower, LedgerProgress
 from floodmark.load_options import OPTIONS, SWITCHES, LoadOptions, check_ledger, options_of, read_options
 from floodmark.price import on_demand_dollars, provisioned_dollars, read_prices
 from floodmark.produce import Load, Outcome, Sample, Workers, prepare_load, sample, write_records
+from floodmark.producer.settings import BATCH_RECORDS_MAX
 from floodmark.scenarios import SCENARIOS, find_scenario
 from floodmark.schedule import PROFILE_NAMES
 from floodmark.share import WORKERS_MAX
 from floodmark.store import LEDGER, new_run_id
-from floodmark.systems.kinesis import BotoKinesisClient, StreamMissingError
+from floodmark.systems.kinesis import BotoKinesisClient, Shard, StreamMissingError
 from simulators.traffic.catalogue import KINDS, find_kind
 from simulators.traffic.option_table import EVERY_KIND, TEXT_OPTIONS
 
@@ -60,11 +62,20 @@ def _load_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("what", metavar="SCENARIO|KIND")
 @_load_options
 @click.option("--workers", type=click.IntRange(1, WORKERS_MAX), default=1, show_default=True, help="Sending processes.")
+@click.option(
+    "--aggregate",
+    type=click.IntRange(1, BATCH_RECORDS_MAX),
+    default=1,
+    show_default=True,
+    help="Records in one of the service's, in the format of the Kinesis Producer Library.",
+)
 @click.option("--dry-run", is_flag=True, help="Send nothing: show some records and what it costs to make them.")
 @click.option("--to", default=None, metavar="FILE", help="With --dry-run: every record, a line each; `-`: here.")
 @click.option("--yes", is_flag=True, help="Send to another machine without asking.")
 @JSON
-def produce(what: str, workers: int, dry_run: bool, to: str | None, yes: bool, as_json: bool, **texts: Any) -> int:
+def produce(
+    what: str, workers: int, aggregate: int, dry_run: bool, to: str | None, yes: bool, as_json: bool, **texts: Any
+) -> int:
     """Send the load of SCENARIO, or records of a KIND, on schedule, and account for every one of them.
 
     Exit code: 0 all accepted on schedule, 1 some not, 2 wrong usage, 3 the load is void, 4 the environment failed,
@@ -72,20 +83,21 @@ def produce(what: str, workers: int, dry_run: bool, to: str | None, yes: bool, a
     """
     if to and not dry_run:
         raise ConfigurationError("--to belongs to --dry-run", "a load that is sent leaves its ledger in --ledger-dir")
-    options = _read(_find_kind(what), texts, dry_run)
+    options = _aggregated(_read(_find_kind(what), texts, dry_run), aggregate)
     if options.settings.ordered and workers > 1:
         raise ConfigurationError("--ordered needs one worker", "several share the records of a key among them")
     console = open_console(stderr=True)
     if dry_run:
         return _dry_run(options, to, as_json, console)
     check_ledger(options)
-    shards = _count_shards(options)
+    shards = _open_shards(options)
     clock, randomness = SystemClock(), random.SystemRandom()
     run_id = new_run_id(f"produce-{find_kind(options.kind).name}", clock.now_ns(), randomness)
     directory = options.ledger or paths.runs() / run_id / LEDGER
     load = prepare_load(options, directory, workers=workers, clock=clock, randomness=randomness)
+    load = load.model_copy(update={"shard_starts": tuple(str(shard.hash_start) for shard in shards)})
     if not is_loopback(options.endpoint) and not yes:
-        _ask(load, shards)
+        _ask(load, len(shards))
     return _send(load, workers, as_json, console)
 
 
@@ -120,12 +132,18 @@ def _read(kind: str, given: dict[str, Any], dry_run: bool) -> LoadOptions:
     return read_options(kind, texts)
 
 
-def _count_shards(options: LoadOptions) -> int:
-    """How many shards take records; EnvironmentFailedError if nobody answers, or there is no such stream."""
+def _aggregated(options: LoadOptions, records: int) -> LoadOptions:
+    if records > 1 and options.settings.ordered:
+        raise ConfigurationError("--aggregate and --ordered exclude each other", "leave one of them out")
+    return replace(options, settings=options.settings.model_copy(update={"aggregate_records": records}))
+
+
+def _open_shards(options: LoadOptions) -> list[Shard]:
+    """The shards that take records; EnvironmentFailedError if nobody answers, or there is no such stream."""
     client = BotoKinesisClient(endpoint=options.endpoint, region=options.region)
     try:
         client.wait_until_ready(READY_TIMEOUT_S)
-        return sum(not shard.closed for shard in client.shards(options.stream))
+        return [shard for shard in client.shards(options.stream) if not shard.closed]
     except StreamMissingError as error:
         raise EnvironmentFailedError(
             f"there is no stream {options.stream} at {options.endpoint}", "create it, or name another with --stream"

@@ -16,13 +16,17 @@ _TOKEN_CHARACTERS = 8
 
 
 class Load(BaseModel):
-    """One worker's part of a load: everything that it must know. `directory` is the folder of the ledger."""
+    """One worker's part of a load: everything that it must know. `directory` is the folder of the ledger.
+
+    `shard_starts`, the least hash keys of the stream's shards in decimal digits, are for aggregated records.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     manifest: Manifest
     settings: ProducerSettings
     directory: Path
+    shard_starts: tuple[str, ...] = ()
 
     def for_worker(self, worker: int, start_ns: int) -> "Load":
         """The part of another worker, of a load that starts then."""

@@ -82,6 +82,7 @@ def _prepare(load: Load) -> tuple[Producer, LoopSender]:
         randomness=random.SystemRandom(),
         shares=manifest.shares,
         worker=manifest.worker,
+        shard_starts=[int(start) for start in load.shard_starts],
     )
     return producer, LoopSender(producer, transport, clock, senders=load.settings.senders)
 

@@ -114,7 +114,11 @@ class Batch:
 
     def pack(self) -> None:
         """Turn the new records into parcels, each of which can be held back or sent by itself."""
-        self.parcels += [self.parcel(at) for at in range(len(self.parcels), len(self))]
+        self.replace_fresh([self.parcel(at) for at in range(len(self.parcels), len(self))])
+
+    def replace_fresh(self, parcels: list[Parcel]) -> None:
+        """Let these parcels stand for the new records."""
+        self.parcels += parcels
         self.first_index += self.fresh
         self.intended_ns = self.intended_ns[:0]
 

@@ -2,6 +2,7 @@
 
 import itertools
 
+from floodmark.producer.aggregator import Aggregator
 from floodmark.producer.batch import Batch, Parcel
 from floodmark.producer.dispatcher import Dispatcher
 from floodmark.producer.fragment import fragments
@@ -15,13 +16,20 @@ _NANOSECONDS_PER_MILLISECOND = 1_000_000
 class Packer:
     """Fills batches. `open`, `split` and `drop_held` are for one caller at a time, `body` is not."""
 
-    def __init__(self, traffic: Traffic, dispatcher: Dispatcher, order: KeyOrder | None) -> None:
+    def __init__(
+        self, traffic: Traffic, dispatcher: Dispatcher, order: KeyOrder | None, aggregator: Aggregator | None = None
+    ) -> None:
         self._traffic = traffic
         self._dispatcher = dispatcher
         self._order = order
+        self._aggregator = aggregator
 
     def open(self, batch: Batch) -> None:
         """Decide what of a new batch can go now, in the order in which batches are taken; it may be nothing."""
+        if self._aggregator and batch.fresh:
+            self._make(batch)
+            assert batch.made
+            batch.replace_fresh(self._aggregator.parcels(batch.first_index, batch.intended_ns, batch.made))
         if self._order is None:
             return
         self._make(batch)

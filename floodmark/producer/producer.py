@@ -11,10 +11,12 @@ Somebody else calls `tick` a few times a second, and `finish` at the end.
 
 import random
 import threading
+from collections.abc import Sequence
 
 from floodmark.clock import Clock
 from floodmark.errors import EnvironmentFailedError, FloodmarkError
 from floodmark.ledger import LedgerWriter, Standing
+from floodmark.producer.aggregator import Aggregator
 from floodmark.producer.batch import Batch, CallResult
 from floodmark.producer.call_clock import CallClock
 from floodmark.producer.delays import DelayHistogram
@@ -37,7 +39,7 @@ class Producer:
     """One worker's producer for one load. Safe for threads and greenlets.
 
     `failure` is the error that ended it early, if one did; `void_reason` says why the load that was sent is not the one
-    that was asked for.
+    that was asked for. `shard_starts`, the least hash key of each shard, is for a load that is to be aggregated.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Producer:
         randomness: random.Random,
         shares: Shares | None = None,
         worker: int = 0,
+        shard_starts: Sequence[int] = (),
     ) -> None:
         self._settings = settings
         self._transport = transport
@@ -61,7 +64,9 @@ class Producer:
         self._portion = Portion(profile, shares or Shares.alone(profile.total), worker)
         self._dispatcher = Dispatcher(self._portion, settings, start_ns)
         order = KeyOrder() if settings.ordered else None
-        self._packer = Packer(traffic, self._dispatcher, order)
+        several = settings.aggregate_records
+        aggregator = Aggregator(shard_starts, several) if several > 1 else None
+        self._packer = Packer(traffic, self._dispatcher, order, aggregator)
         self._settlement = Settlement(self._dispatcher, ledger, settings, randomness, order)
         self._calls = CallClock(settings.senders)
         self._drain_ns = round(settings.drain_timeout_s * NANOSECONDS_PER_SECOND)

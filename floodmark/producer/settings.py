@@ -1,6 +1,8 @@
 """How the producer batches, retries and gives up. Defaults are explained where they stand."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 BATCH_RECORDS_MAX = 500
 """What one PutRecords takes, by the service's quotas."""
@@ -36,3 +38,11 @@ class ProducerSettings(BaseModel):
     """Whether records are sent again of which nobody can say that they arrived; they may then be there twice."""
     ordered: bool = False
     """Whether records of one key keep their order, which allows one of them at a time on its way."""
+    aggregate_records: int = Field(default=1, ge=1, le=BATCH_RECORDS_MAX)
+    """How many records at most travel as one of the service's, in the Kinesis Producer Library's format; 1: none do."""
+
+    @model_validator(mode="after")
+    def _aggregates_have_no_order_by_key(self) -> Self:
+        if self.ordered and self.aggregate_records > 1:
+            raise ValueError("records in aggregates cannot be ordered by key: leave one of both out")
+        return self

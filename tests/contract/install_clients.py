@@ -2,7 +2,8 @@
 
 `python tests/contract/install_clients.py` installs what is not there yet: the AWS command line in an environment of
 its own (it pins another botocore), the SDK for JavaScript if there is npm, the SDK for Java. Each is pinned by a lock
-file with checksums. `… lock` resolves the versions anew and writes the lock files.
+file with checksums. `… missing` names those that are not installed, or not as they are to be now. `… lock` resolves the
+versions anew and writes the lock files.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from floodmark import paths
+from floodmark.errors import FloodmarkError
 from floodmark.jars import JarSet, resolve_lock, write_lock
 from floodmark.systems.flink import FlinkInstallation
 from floodmark.systems.flink.reporter import COMPILER_LOCK
@@ -29,37 +31,46 @@ class MissingClientError(Exception):
 
 
 def main() -> int:
-    """Install or lock; 4 if a client could not be installed."""
+    """Install, look or lock; 4 if a client could not be installed."""
     if sys.argv[1:] == ["lock"]:
         lock_versions()
         return 0
+    missing = [name for name in INSTALLERS if _stamp(name) != _made_from(name)]
+    if sys.argv[1:] == ["missing"]:
+        sys.stdout.write("".join(f"{name}\n" for name in missing))
+        return 0
     failed = False
-    for name, made_from, install in (
-        ("command_line", COMMAND_LINE.glob("requirements.lock"), install_command_line),
-        ("javascript", JAVASCRIPT.iterdir(), install_javascript),
-        ("java", (*JAVA.glob("jars.lock"), *JAVA.glob("*.java"), COMPILER_LOCK), install_java),
-    ):
+    for name in missing:
         try:
-            _install_once(CLIENTS / name, sorted(made_from), install)
-        except (MissingClientError, subprocess.SubprocessError, OSError) as error:
+            _install(name)
+            sys.stderr.write(f"✓ {name}\n")
+        except (MissingClientError, FloodmarkError, subprocess.SubprocessError, OSError) as error:
             sys.stderr.write(f"✗ {name}: {error}\n")
             failed = True
     return 4 if failed else 0
 
 
-def _install_once(folder: Path, made_from: list[Path], install: Callable[[Path], None]) -> None:
-    """Install into a folder unless what it was made from is still the same; the stamp comes last."""
+def _made_from(name: str) -> str:
+    """A fingerprint of all that says what a client is to be."""
     total = hashlib.sha256()
-    for file in made_from:
+    files = [*(HERE / name).iterdir(), *([COMPILER_LOCK] if name == "java" else [])]
+    for file in sorted(file for file in files if file.is_file()):
         total.update(file.read_bytes())
-    stamp = folder / "made-from"
-    if stamp.exists() and stamp.read_text() == total.hexdigest():
-        return
+    return total.hexdigest()
+
+
+def _stamp(name: str) -> str:
+    stamp = CLIENTS / name / "made-from"
+    return stamp.read_text() if stamp.exists() else ""
+
+
+def _install(name: str) -> None:
+    """Install into a folder of its own; the stamp comes last."""
+    folder = CLIENTS / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    install(folder)
-    stamp.write_text(total.hexdigest())
-    sys.stderr.write(f"✓ {folder.name}\n")
+    INSTALLERS[name](folder)
+    (folder / "made-from").write_text(_made_from(name))
 
 
 def install_command_line(folder: Path) -> None:
@@ -85,6 +96,13 @@ def install_java(folder: Path) -> None:
     options = ("-source", "11", "-target", "11", "-encoding", "UTF-8", "-warn:none", "-cp", ":".join(map(str, jars)))
     java = FlinkInstallation.find().java
     _run(java, "-jar", compiler, *options, "-d", folder / "classes", *JAVA.glob("*.java"))
+
+
+INSTALLERS: dict[str, Callable[[Path], None]] = {
+    "command_line": install_command_line,
+    "javascript": install_javascript,
+    "java": install_java,
+}
 
 
 def lock_versions() -> None:

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ HERE = Path(__file__).parent
 CLIENTS = paths.home() / "clients"
 CLIENT_WAIT_S = 240
 FIRST, SECOND = "shardId-000000000000", "shardId-000000000001"
+REGIONS = {"http": "us-east-1", "https": "eu-central-1"}
 FAN_OUT = {"python", "javascript", "java-async"}
 """The clients that have SubscribeToShard."""
 
@@ -39,12 +41,19 @@ def base64_of(*texts: str | bytes) -> list[str]:
     return [base64.b64encode(one if isinstance(one, bytes) else one.encode()).decode() for one in texts]
 
 
+@cache
+def missing_clients() -> set[str]:
+    """Those that are not installed, or not as they are to be now."""
+    asked = [sys.executable, str(HERE / "install_clients.py"), "missing"]
+    return set(subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout.split())
+
+
 def command(client: str, simulator: Any, url: str, stream: str) -> list[str]:
     """How a client's program is called; skips, or in CI fails, if the client is not installed."""
     if client == "python":
         return [sys.executable, str(HERE / "python" / "contract.py"), url, stream]
     kind, _, mode = client.partition("-")
-    if not (CLIENTS / kind / "made-from").exists():
+    if kind in missing_clients():
         say = pytest.fail if os.environ.get("FLOODMARK_REQUIRE_CLIENTS") else pytest.skip
         say(f"the {kind} client is not installed: `make clients` installs it")
     if kind == "command_line":
@@ -78,12 +87,12 @@ def transcript(request: pytest.FixtureRequest, with_quotas: Any) -> dict[str, An
     """What a client saw, over cleartext or TLS, and which client it was."""
     client, scheme = request.param
     url = with_quotas.tls_url if scheme == "https" else with_quotas.url
-    stream = f"{client}-{scheme}"
+    stream = f"{client}-stream"  # in each region one of its own
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": os.devnull,
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": REGIONS[scheme],
+        "AWS_DEFAULT_REGION": REGIONS[scheme],
         "AWS_ACCESS_KEY_ID": "any",
         "AWS_SECRET_ACCESS_KEY": "any",
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -100,12 +109,18 @@ def transcript(request: pytest.FixtureRequest, with_quotas: Any) -> dict[str, An
         timeout=CLIENT_WAIT_S,
     )
     assert done.returncode == 0, done.stderr
-    return {"client": client, "stream": stream, "startedMs": started_ms, **json.loads(done.stdout)}
+    return {
+        "client": client,
+        "stream": stream,
+        "region": REGIONS[scheme],
+        "startedMs": started_ms,
+        **json.loads(done.stdout),
+    }
 
 
 def test_the_stream_is_made_described_and_listed_in_pages(transcript: dict[str, Any]) -> None:
     assert transcript["summary"] == {
-        "arn": f"arn:aws:kinesis:us-east-1:000000000000:stream/{transcript['stream']}",
+        "arn": f"arn:aws:kinesis:{transcript['region']}:000000000000:stream/{transcript['stream']}",
         "status": "ACTIVE",
         "openShards": 2,
     }

@@ -4,6 +4,7 @@ A request is ready-made bytes and an answer is read by httptools, which spares w
 at 500 records a call that is a third of the cost of sending.
 """
 
+import os
 import socket
 import ssl
 import threading
@@ -181,7 +182,9 @@ def describe(error: BaseException) -> str:
         return error.verify_message
     if isinstance(error, TimeoutError):
         return "timed out"
-    return (error.strerror if isinstance(error, OSError) else "") or type(error).__name__
+    if isinstance(error, OSError) and error.errno:  # an event loop puts the address into `strerror`
+        return error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+    return type(error).__name__
 
 
 def _connect(endpoint: Endpoint) -> socket.socket:

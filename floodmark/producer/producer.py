@@ -367,8 +367,16 @@ def _given_up(batch: Batch) -> CallResult:
     return CallResult(ending=Ending.UNANSWERED, records=batch.records, unknown=batch.records, detail="given up")
 
 
+_REMEDIES = {
+    "ResourceNotFoundException": "the stream does not exist there, or not any more: create it, or name another",
+    "ExpiredTokenException": "log in again: the credentials have run out",
+    "AccessDeniedException": "the credentials lack the permission kinesis:PutRecords on this stream",
+    "UnrecognizedClientException": "check the credentials: the service does not know them",
+    "InvalidSignatureException": "check the secret key, and the clock of this machine",
+}
+
+
 def _refusal(detail: str) -> EnvironmentFailedError:
-    return EnvironmentFailedError(
-        f"the service refused the records: {detail}",
-        "check that the stream exists there, and the credentials and permissions if it asks for any",
-    )
+    code = detail.partition(":")[0]
+    otherwise = "check that the stream exists there, and the credentials and permissions if it asks for any"
+    return EnvironmentFailedError(f"the service refused the records: {detail}", _REMEDIES.get(code, otherwise))

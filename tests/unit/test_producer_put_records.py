@@ -1,5 +1,6 @@
 """How a PutRecords call is made, and what each of its ends means: over real sockets of this machine."""
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -10,12 +11,13 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.credentials import Credentials
 
 from floodmark.errors import ConfigurationError
-from floodmark.producer import Answer, Ending, PutRecordsTransport
+from floodmark.producer import Answer, Ending, PutRecordsLoopTransport, PutRecordsTransport
 from floodmark.producer.answer import read_answer, read_refusal
 from floodmark.producer.fragment import fragments
 from floodmark.producer.put_records import find_credentials
@@ -44,6 +46,9 @@ def placed(answer: Answer) -> list[tuple[str, str] | None]:
     ]
 
 
+HANG_UP = b"(and closes the connection)"
+
+
 class Server:
     """Answers each request with the next of `answers`; None closes the connection instead, after reading."""
 
@@ -51,6 +56,7 @@ class Server:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._answers = list(answers)
         self._context = context
+        self.hung_up = threading.Event()
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -85,7 +91,11 @@ class Server:
             answer = self._answers.pop(0)
             if answer is None:
                 return
-            connection.sendall(answer)
+            connection.sendall(answer.removesuffix(HANG_UP))
+            if answer.endswith(HANG_UP):
+                connection.shutdown(socket.SHUT_RDWR)
+                self.hung_up.set()
+                return
 
 
 @pytest.fixture
@@ -101,14 +111,33 @@ def serve() -> Iterator[Callable[..., Server]]:
         server.close()
 
 
-def send(port: int, *, scheme: str = "http", records: int = 2, read_timeout_s: float = 10.0) -> Answer:
-    transport = PutRecordsTransport(
-        endpoint=f"{scheme}://127.0.0.1:{port}",
-        region="eu-west-1",
-        stream="order-stream",
-        connections=1,
-        read_timeout_s=read_timeout_s,
-    )
+def send_by_loop(*calls: int, port: int, **options: Any) -> list[Answer]:
+    """Calls with so many records each, one after the other, from an event loop."""
+
+    async def run() -> list[Answer]:
+        transport = PutRecordsLoopTransport(endpoint=f"{options.pop('scheme', 'http')}://127.0.0.1:{port}", **options)
+        try:
+            requests = [transport.prepare(fragments(RecordBatch(["k"] * n, [b"v"] * n)), n) for n in calls]
+            return [await transport.send(request) for request in requests]
+        finally:
+            transport.close()
+            await asyncio.sleep(0)
+
+    return asyncio.run(run())
+
+
+def send(
+    port: int, *, scheme: str = "http", records: int = 2, read_timeout_s: float = 10.0, loop: bool = False
+) -> Answer:
+    options: dict[str, Any] = {
+        "region": "eu-west-1",
+        "stream": "order-stream",
+        "connections": 1,
+        "read_timeout_s": read_timeout_s,
+    }
+    if loop:
+        return send_by_loop(records, port=port, scheme=scheme, **options)[0]
+    transport = PutRecordsTransport(endpoint=f"{scheme}://127.0.0.1:{port}", **options)
     try:
         return transport.send(transport.prepare(fragments(RecordBatch(["k"] * records, [b"v"] * records)), records))
     finally:
@@ -169,24 +198,27 @@ def test_a_connection_is_used_again(serve: Callable[..., Server]) -> None:
         (None, Ending.UNANSWERED),
     ],
 )
+@pytest.mark.parametrize("loop", [False, True], ids=["threads", "loop"])
 def test_every_end_of_a_call_has_its_meaning(
-    serve: Callable[..., Server], answer: bytes | None, ending: Ending
+    serve: Callable[..., Server], answer: bytes | None, ending: Ending, loop: bool
 ) -> None:
     server = serve(answer)
-    assert send(server.port).ending is ending
+    assert send(server.port, loop=loop).ending is ending
     assert len(server.requests) == 1  # nothing is sent again here
 
 
-def test_a_refused_connection_stored_nothing() -> None:
+@pytest.mark.parametrize("loop", [False, True], ids=["threads", "loop"])
+def test_a_refused_connection_stored_nothing(loop: bool) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
-        answer = send(taken.getsockname()[1])
+        answer = send(taken.getsockname()[1], loop=loop)
     assert (answer.ending, answer.detail) == (Ending.UNAVAILABLE, "no connection: Connection refused")
 
 
-def test_an_answer_that_does_not_come_in_time_leaves_the_records_unknown() -> None:
+@pytest.mark.parametrize("loop", [False, True], ids=["threads", "loop"])
+def test_an_answer_that_does_not_come_in_time_leaves_the_records_unknown(loop: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        answer = send(silent.getsockname()[1], read_timeout_s=0.2)
+        answer = send(silent.getsockname()[1], read_timeout_s=0.2, loop=loop)
     assert answer.ending is Ending.UNANSWERED
     assert answer.detail == "no answer: timed out"
 
@@ -206,16 +238,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("loop", [False, True], ids=["threads", "loop"])
 def test_tls_works_with_a_trusted_certificate_and_with_no_other(
-    serve: Callable[..., Server], certificate: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., Server], certificate: Path, monkeypatch: pytest.MonkeyPatch, loop: bool
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "both.pem")
     server = serve(response(body(PLACED, PLACED)), response(body(PLACED, PLACED)), context=context)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate / "certificate.pem"))
-    assert send(server.port, scheme="https").ending is Ending.ANSWERED
+    assert send(server.port, scheme="https", loop=loop).ending is Ending.ANSWERED
     monkeypatch.delenv("AWS_CA_BUNDLE")
-    answer = send(serve(None, context=context).port, scheme="https")
+    answer = send(serve(None, context=context).port, scheme="https", loop=loop)
     assert answer.ending is Ending.REFUSED
     assert "no trusted connection" in answer.detail
 
@@ -283,19 +316,29 @@ def test_missing_credentials_are_an_error_that_says_what_to_do(monkeypatch: pyte
 
 def test_a_connection_that_the_service_has_closed_meanwhile_is_not_used(serve: Callable[..., Server]) -> None:
     """A request on it would be lost, and leave its records of unknown fate."""
-    closing = response(body(PLACED)).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
-    transport_for = [serve(closing, response(body(PLACED))), serve(response(body(PLACED)))]
-    for server in transport_for:
-        transport = PutRecordsTransport(
-            endpoint=f"http://127.0.0.1:{server.port}", region="eu-west-1", stream="s", connections=1
-        )
-        request = transport.prepare(fragments(RecordBatch(["k"], [b"v"])), 1)
-        assert transport.send(request).ending is Ending.ANSWERED
-        server._thread.join(5) if not server._answers else None
-        ending = Ending.ANSWERED if server._answers else Ending.UNAVAILABLE
-        server._listener.close() if not server._answers else None
-        assert transport.send(request).ending is ending
-        transport.close()
+    server = serve(response(body(PLACED)) + HANG_UP, response(body(PLACED)))
+    transport = PutRecordsTransport(
+        endpoint=f"http://127.0.0.1:{server.port}", region="eu-west-1", stream="s", connections=1
+    )
+    request = transport.prepare(fragments(RecordBatch(["k"], [b"v"])), 1)
+    assert transport.send(request).ending is Ending.ANSWERED
+    server.hung_up.wait(5)
+    assert transport.send(request).ending is Ending.ANSWERED
+    transport.close()
+
+
+def test_a_connection_is_used_again_by_a_loop(serve: Callable[..., Server]) -> None:
+    server = serve(response(body(PLACED)), response(body(PLACED, PLACED)))
+    answers = send_by_loop(1, 2, port=server.port, region="r", stream="s", connections=1)
+    assert [len(answer.places) for answer in answers] == [1, 2]
+
+
+def test_a_connection_with_more_than_an_answer_on_it_is_not_used_again(serve: Callable[..., Server]) -> None:
+    server = serve(response(body(PLACED)) + b"HTTP/1.1 200 OK\r\n")
+    for loop in (False, True):
+        if loop:
+            server = serve(response(body(PLACED)) + b"HTTP/1.1 200 OK\r\n")
+        assert send(server.port, records=1, loop=loop).ending is Ending.ANSWERED
 
 
 def test_an_answer_in_chunks_is_put_together(serve: Callable[..., Server]) -> None:

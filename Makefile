@@ -4,10 +4,10 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test clients lint check bench quotas soak docs format clean
+.PHONY: help setup demo test clients lint check bench bench-simulator quotas soak docs format clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 17
 
 setup:  ## install everything into this folder; does only what is not done yet
 	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: install it, or name it with PYTHON=/path/to/python3.11" >&2; exit 4; }
@@ -29,9 +29,12 @@ lint: setup  ## formatting, lint and types
 
 check: format lint test  ## everything that must hold before a commit; formats first
 
-bench: setup  ## the benchmarks, side by side; takes about ten minutes
+bench: bench-simulator  ## the benchmarks, side by side; takes about twenty minutes
 	@$(BIN)/python benchmarks/record_making.py
 	@$(BIN)/python benchmarks/connector_settings.py
+
+bench-simulator: setup  ## the Kinesis simulator beside others, which it installs; takes about eight minutes
+	@$(BIN)/python benchmarks/simulator.py
 
 docs: setup  ## draw the pictures of the documents that are drawn by program
 	@$(BIN)/python docs/plot_profiles.py

@@ -17,6 +17,7 @@ DATA_BYTES = 120
 ANSWER_WAIT_S = 60.0
 _BUFFER_BYTES = 16 * 1024 * 1024
 _HEAD_BYTES_MAX = 8192
+_FAILED = b'"FailedRecordCount":'
 
 
 def request(action: str, **members: Any) -> bytes:
@@ -127,6 +128,12 @@ def _dechunked(body: bytes) -> bytes:
         at = line + 4 + length
 
 
+def _is_whole(body: bytes) -> bool:
+    """Whether an answer refuses no record."""
+    at = body.find(_FAILED)
+    return at < 0 or body[at + len(_FAILED) :][:3].strip().startswith(b"0")
+
+
 def saturate(connections: Sequence[Connection], prepared: Iterator[bytes], seconds: float) -> tuple[int, float]:
     """Keep every connection busy for so long: how many calls were answered, and in how many seconds."""
     busy = deque(connections)
@@ -138,8 +145,8 @@ def saturate(connections: Sequence[Connection], prepared: Iterator[bytes], secon
         connection = busy.popleft()
         body = connection.receive()
         calls += 1
-        if b'"ErrorCode"' in body:
-            raise RuntimeError(f"records were refused: {body[body.index(b'ErrorCode') :][:200]!r}")
+        if not _is_whole(body):
+            raise RuntimeError(f"records were refused: {body[:300]!r}")
         if time.perf_counter() - start_s < seconds:
             connection.send(next(prepared))
             busy.append(connection)

@@ -67,6 +67,18 @@ anything = st.recursive(
 )
 
 
+tagged = st.recursive(
+    st.one_of(anything, st.builds(cbor2.CBORTag, st.integers(0, 300), anything)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(texts, st.integers(), st.binary(max_size=5)), inner, max_size=3),
+        st.builds(cbor2.CBORTag, st.integers(0, 2**64 - 1), inner),
+    ),
+    max_leaves=8,
+)
+"""What only CBOR can say: tags of all kinds, and keys that are no texts."""
+
+
 def near(shape: Shape) -> st.SearchStrategy[Any]:
     """Values of about the shape that the model asks for: most right, some wrong anywhere inside."""
     return st.one_of(_right(shape.name), _right(shape.name), _right(shape.name), anything)
@@ -143,7 +155,7 @@ def test_any_body_in_json(direct: DirectService, action: str, body: bytes) -> No
 
 
 @settings(max_examples=600, deadline=None)
-@given(action=st.sampled_from(SERVED), body=st.one_of(st.binary(max_size=200), anything.map(cbor2.dumps)))
+@given(action=st.sampled_from(SERVED), body=st.one_of(st.binary(max_size=200), tagged.map(cbor2.dumps)))
 def test_any_body_in_cbor(direct: DirectService, action: str, body: bytes) -> None:
     check(direct, action, CBOR, body)
 
@@ -156,3 +168,6 @@ def test_nearly_right_requests(direct: DirectService, action: str, data: st.Data
     request = data.draw(near(shape)) if shape else data.draw(anything)
     check(direct, action, JSON, as_json(request))
     check(direct, action, CBOR, cbor2.dumps(request))
+    if isinstance(request, dict) and request:
+        member = data.draw(st.sampled_from(sorted(request)))
+        check(direct, action, CBOR, cbor2.dumps({**request, member: data.draw(tagged)}))

@@ -42,7 +42,7 @@ UNREAD_WAIT_MS = 60_000
 """How long a client may read nothing of what was sent to it before the system gives the connection up."""
 
 HEADERS_BYTES_MAX = 64 * 1024
-"""Headers of one request over HTTP/2; over HTTP/1.1 granian's buffer is the limit, 407 KiB."""
+"""Headers of one request over HTTP/2; over HTTP/1.1 granian's buffer is the limit, some 400 KiB."""
 
 
 class HttpServer(EmbeddedServer):

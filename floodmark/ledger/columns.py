@@ -195,7 +195,9 @@ def _shuffle(column: Array) -> bytes:
 
 
 def _pack_deltas(column: Array) -> bytes:
-    return _shuffle(np.diff(column, prepend=np.int64(0)))
+    deltas = np.array(column)
+    deltas[1:] -= column[:-1]
+    return _shuffle(deltas)
 
 
 def _encode_sequences(sequence: Array, shard: Array) -> bytes:

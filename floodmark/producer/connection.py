@@ -183,7 +183,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, OSError) and error.errno:  # an event loop puts the address into `strerror`
-        return error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+        return str(error.strerror) if isinstance(error, socket.gaierror) else os.strerror(error.errno)
     return type(error).__name__
 
 

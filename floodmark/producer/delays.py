@@ -29,7 +29,9 @@ class DelayHistogram:
             ends = np.maximum(ordered[[0, -1]] / _NANOSECONDS_PER_MICROSECOND, 1)
             first, last = (np.searchsorted(_STARTS_US, ends, side="right") - 1).tolist()
             borders = ordered.searchsorted(_STARTS_US[first + 1 : last + 1] * _NANOSECONDS_PER_MICROSECOND)
-            self._counts[first : last + 1] += np.diff(borders, prepend=0, append=len(ordered))
+            ends_at = np.concatenate((borders, (len(ordered),)))
+            ends_at[1:] -= borders
+            self._counts[first : last + 1] += ends_at
             self._max_ns = max(self._max_ns, int(ordered[-1]))
 
     def buckets(self) -> dict[int, int]:

@@ -6,6 +6,9 @@ import numpy.typing as npt
 from floodmark.schedule import Profile
 from floodmark.share import Shares
 
+AHEAD_RECORDS = 4096
+"""Due times are worked out for so many records at once, which costs little more than for a batch."""
+
 
 class Portion:
     """Goes through the records of one worker in the order of their index.
@@ -24,6 +27,8 @@ class Portion:
         self.taken = 0
         self.taken_end = 0
         self._stretch_end = 0
+        self._known_first = 0
+        self._known = np.zeros(0, np.int64)
         self._move_on()
 
     @property
@@ -39,7 +44,11 @@ class Portion:
     def ahead_offsets_ns(self, count: int) -> npt.NDArray[np.int64]:
         """When the next records are due, in ns after the start: at most `count`, none beyond their stretch."""
         count = min(count, self._stretch_end - self.next_index)
-        return self._profile.due_offsets_ns(self.next_index, count)
+        if not self._known_first <= self.next_index <= self._known_first + len(self._known) - count:
+            more = min(max(count, AHEAD_RECORDS), self._stretch_end - self.next_index)
+            self._known_first = self.next_index
+            self._known = self._profile.due_offsets_ns(self.next_index, more)
+        return self._known[self.next_index - self._known_first :][:count]
 
     def take(self, count: int) -> None:
         """Pass over that many records of the current stretch."""

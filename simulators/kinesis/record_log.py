@@ -9,14 +9,14 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple, Protocol
 
 SEGMENT_RECORDS_MAX = 128
 """A segment with so many records gets no more; one call may have put some beyond them."""
 
-RECORD_OVERHEAD_BYTES = 72
-"""What a record costs in memory beyond its fragment: a bytes object, rounded up, a reference, a stamp, a size."""
+RECORD_OVERHEAD_BYTES = 32
+"""What a record costs in memory beyond its fragment: where it ends, its size, its stamp, its share of the segment."""
 
 
 class Freed(NamedTuple):
@@ -52,34 +52,62 @@ class _OpenSegment:
 class _Segment:
     """Records at consecutive positions, the first of them at `first`, of which there is at least one.
 
-    `ends_bytes` adds up the sizes of the records; before the first one it stands at `start_bytes`. The fragments are in
-    a tuple, which the garbage collector leaves alone.
+    Their fragments are in `joined`, one behind the other, and begin at `offsets`, whose last is the end of all: so the
+    garbage collector, which looks at every member of whatever has members, has a thousand times less to look at.
+    `ends_bytes` adds up the sizes of the records; before the first one it stands at `start_bytes`.
     """
 
     first: int
     start_bytes: int
-    fragments: tuple[bytes, ...]
+    joined: bytes
+    offsets: "array[int]"
     ends_bytes: "array[int]"
     arrivals_ms: "array[int]"
 
+    def __len__(self) -> int:
+        return len(self.arrivals_ms)
+
     @property
     def end(self) -> int:
-        return self.first + len(self.fragments)
+        return self.first + len(self.arrivals_ms)
 
     @property
     def sizes(self) -> list[int]:
-        return [end - start for start, end in zip((self.start_bytes, *self.ends_bytes), self.ends_bytes, strict=False)]
+        return [end - start for start, end in pairwise((self.start_bytes, *self.ends_bytes))]
+
+    @property
+    def memory_bytes(self) -> int:
+        return len(self.joined) + len(self) * RECORD_OVERHEAD_BYTES
+
+    def fragments(self, start: int, stop: int) -> list[bytes]:
+        joined = self.joined
+        return [joined[begin:end] for begin, end in pairwise(self.offsets[start : stop + 1])]
 
     def bytes_before(self, index: int) -> int:
         """Where the sizes stand before the record at `index`."""
         return self.ends_bytes[index - 1] if index else self.start_bytes
 
+    def drop(self, count: int) -> None:
+        """Forget the `count` oldest records, but not all."""
+        begin = self.offsets[count]
+        self.first += count
+        self.start_bytes = self.bytes_before(count)
+        self.joined = self.joined[begin:]
+        self.offsets = array("Q", [offset - begin for offset in self.offsets[count:]])
+        del self.ends_bytes[:count], self.arrivals_ms[:count]
+
 
 def _sealed(segment: OpenSegment) -> _Segment:
     ends_bytes = array("Q", accumulate(segment.sizes, initial=segment.start_bytes))
     del ends_bytes[0]
-    fragments, arrivals_ms = tuple(segment.fragments), array("q", segment.arrivals_ms)
-    return _Segment(segment.first, segment.start_bytes, fragments, ends_bytes, arrivals_ms)
+    return _Segment(
+        segment.first,
+        segment.start_bytes,
+        b"".join(segment.fragments),
+        array("Q", accumulate(map(len, segment.fragments), initial=0)),
+        ends_bytes,
+        array("q", segment.arrivals_ms),
+    )
 
 
 @dataclass(slots=True)
@@ -157,9 +185,12 @@ class RecordLog:
         """Begin a new open segment; there must be records in the one that there is."""
         segment, open_ = _sealed(self._open), self._open
         self._segments.append(segment)
-        self._sealed_memory_bytes += _memory_bytes(segment.fragments)
+        self._sealed_memory_bytes += segment.memory_bytes
         open_.first, open_.start_bytes = segment.end, segment.ends_bytes[-1]
-        open_.fragments, open_.sizes, open_.arrivals_ms = [], [], []
+        # Emptied rather than made anew, they stay old objects, of which the garbage collector hardly ever takes notice.
+        open_.fragments.clear()
+        open_.sizes.clear()
+        open_.arrivals_ms.clear()
 
     def continue_in(self, open_: OpenSegment) -> None:
         """Let `open_` be the open segment from now on, with what is in the present one."""
@@ -215,22 +246,25 @@ class RecordLog:
         open_ = self._open
         while self._segments and open_.first > position:
             segment = self._segments.pop()
-            self._sealed_memory_bytes -= _memory_bytes(segment.fragments)
+            self._sealed_memory_bytes -= segment.memory_bytes
             open_.first, open_.start_bytes = segment.first, segment.start_bytes
-            open_.fragments, open_.sizes = list(segment.fragments), segment.sizes
+            open_.fragments, open_.sizes = segment.fragments(0, len(segment)), segment.sizes
             open_.arrivals_ms = list(segment.arrivals_ms)
         start = position - open_.first
         del open_.fragments[start:], open_.sizes[start:], open_.arrivals_ms[start:]
 
     def free(self, wanted_bytes: int) -> Freed:
         """Forget the oldest records until `wanted_bytes` of memory are free, at most one segment."""
-        fragments: Sequence[bytes] = self._segments[0].fragments if self._segments else self._open.fragments
-        freed, count = _memory_bytes(fragments), len(fragments)
-        if freed > wanted_bytes:
-            freed = count = 0
-            while freed < wanted_bytes:
-                freed += len(fragments[count]) + RECORD_OVERHEAD_BYTES
-                count += 1
+        if self._segments:
+            lengths: Sequence[int] = [end - begin for begin, end in pairwise(self._segments[0].offsets)]
+        else:
+            lengths = list(map(len, self._open.fragments))
+        freed = count = 0
+        for length in lengths:
+            if freed >= wanted_bytes:
+                break
+            freed += length + RECORD_OVERHEAD_BYTES
+            count += 1
         self._drop(count)
         return Freed(count, freed)
 
@@ -244,26 +278,23 @@ class RecordLog:
             del open_.fragments[:count], open_.sizes[:count], open_.arrivals_ms[:count]
             return
         segment = self._segments[0]
-        whole = count == len(segment.fragments)
-        self._sealed_memory_bytes -= _memory_bytes(segment.fragments if whole else segment.fragments[:count])
-        if whole:
+        self._sealed_memory_bytes -= segment.memory_bytes
+        if count == len(segment):
             self._segments.popleft()
             return
-        segment.start_bytes = segment.bytes_before(count)
-        segment.fragments = segment.fragments[count:]
-        del segment.arrivals_ms[:count], segment.ends_bytes[:count]
-        segment.first += count
+        segment.drop(count)
+        self._sealed_memory_bytes += segment.memory_bytes
 
 
 def _take(found: RecordSlice, segment: _Segment, records_max: int, bytes_max: int) -> bool:
     """Add to `found` what follows in this segment, as far as the limits let; whether they may let more."""
     start = found.end - segment.first
-    stop = min(len(segment.fragments), start + records_max - len(found))
+    stop = min(len(segment), start + records_max - len(found))
     before_bytes = segment.bytes_before(start)
     fitting = bisect_right(segment.ends_bytes, before_bytes + bytes_max - found.size_bytes, start, stop)
     if not found.fragments and start < stop:
         fitting = max(fitting, start + 1)
-    found.fragments += segment.fragments[start:fitting]
+    found.fragments += segment.fragments(start, fitting)
     found.arrivals_ms += segment.arrivals_ms[start:fitting]
     found.size_bytes += segment.bytes_before(fitting) - before_bytes
     return fitting == stop and len(found) < records_max

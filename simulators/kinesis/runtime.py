@@ -7,13 +7,13 @@ that are not like that.
 import ctypes
 import gc
 
-YOUNG_OBJECTS_MAX = 10_000
+YOUNG_OBJECTS_MAX = 2_000
 MIDDLE_EVERY = 20
 OLD_EVERY = 100
 """The collector looks at new objects after so many of them, at those that survived every so often, and so on.
 
 A look at the old ones stops everything for milliseconds, and longer the more is stored. Nothing here makes cycles but
-exceptions, whose cycles are young when they become garbage; so once in twenty million objects is enough.
+exceptions, whose cycles are young when they become garbage; so once in four million objects is enough.
 """
 
 MAPPED_BYTES_MIN = 32 * 1024 * 1024

@@ -6,6 +6,7 @@ One thread with a loop sends at half the cost of threads, which pass the interpr
 import asyncio
 import ssl
 from collections import deque
+from typing import cast
 
 import httptools
 
@@ -90,8 +91,7 @@ class _LoopConnection(asyncio.Protocol):
             self._transport.abort()  # nothing that is still to be sent is worth waiting for
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # not every loop's own ones inherit from it
         self.is_open = True
 
     def data_received(self, data: bytes) -> None:

@@ -28,12 +28,18 @@ class LoopSender:
         self._hear = hear
         self._calls: set[asyncio.Task[None]] = set()
         self._returned = asyncio.Event()
+        self._fault: BaseException | None = None
 
     async def run(self) -> None:
-        """Send to the end of the load, and close its ledger. Once the producer gives up, no answer is waited for."""
+        """Send to the end of the load, and close its ledger. Once the producer gives up, no answer is waited for.
+
+        Raises what goes wrong in a call beyond all that a service or a network can do; the ledger is closed then too.
+        """
         ticking = asyncio.create_task(self._tick())
         try:
             await self._dispatch()
+            if self._fault:
+                raise self._fault
             while not self._producer.is_over:
                 await asyncio.sleep(NAP_S / 2)
         finally:
@@ -46,7 +52,7 @@ class LoopSender:
             self._producer.finish()
 
     async def _dispatch(self) -> None:
-        while True:
+        while not self._fault:
             is_free = len(self._calls) < self._senders
             step = self._producer.step() if is_free else None
             if isinstance(step, Batch):
@@ -70,6 +76,8 @@ class LoopSender:
         try:
             answer = await self._transport.send(request)
             self._hear(self._producer.end(batch, answer))
+        except Exception as error:  # a mistake of ours, which must not pass unseen
+            self._fault = self._fault or error
         finally:
             self._producer.abandon(batch)  # which does nothing once it has ended
             this = asyncio.current_task()

@@ -41,8 +41,11 @@ PING_WAIT_S = 30
 UNREAD_WAIT_MS = 60_000
 """How long a client may read nothing of what was sent to it before the system gives the connection up."""
 
+BUFFER_BYTES = 128 * 1024
+"""What a connection of HTTP/1.1 holds at most of what was not taken yet: headers that are longer are refused."""
+
 HEADERS_BYTES_MAX = 64 * 1024
-"""Headers of one request over HTTP/2; over HTTP/1.1 granian's buffer is the limit, some 400 KiB."""
+"""Headers of one request over HTTP/2."""
 
 
 class HttpServer(EmbeddedServer):
@@ -65,7 +68,7 @@ class HttpServer(EmbeddedServer):
             websockets=False,
             backlog=BACKLOG,
             backpressure=connections_max,
-            http1_settings=HTTP1Settings(header_read_timeout=IDLE_WAIT_MS),
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE_WAIT_MS, max_buffer_size=BUFFER_BYTES),
             http2_settings=HTTP2Settings(
                 keep_alive_interval=PING_EVERY_MS, keep_alive_timeout=PING_WAIT_S, max_headers_size=HEADERS_BYTES_MAX
             ),

@@ -160,7 +160,7 @@ def at_rate(
 
     A call that no connection is free for waits for one, and its clock runs.
     """
-    free, due_s = deque(connections), {}
+    free, due_s = list(connections), {}
     count = int(calls_per_second * seconds)
     latencies_ms: list[float] = []
     sent = 0
@@ -170,7 +170,7 @@ def at_rate(
             next_s = start_s + sent / calls_per_second
             now_s = time.perf_counter()
             if sent < count and free and now_s >= next_s:
-                connection = free.popleft()
+                connection = free.pop()  # the one used last, as clients' pools do it
                 connection.send(next(prepared))
                 due_s[connection] = next_s
                 ready.register(connection, selectors.EVENT_READ)

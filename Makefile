@@ -31,6 +31,7 @@ check: format lint test  ## everything that must hold before a commit; formats f
 
 bench: bench-simulator  ## the benchmarks, side by side; takes about twenty minutes
 	@$(BIN)/python benchmarks/record_making.py
+	@$(BIN)/python benchmarks/generator.py
 	@$(BIN)/python benchmarks/connector_settings.py
 
 bench-simulator: setup  ## the Kinesis simulator beside others, which it installs; takes about eight minutes

@@ -163,7 +163,7 @@ class Reader(threading.Thread):
             credentials=self._credentials,
         )
         body = orjson.dumps(members)
-        status, data = self._pool.exchange(signer.head(body) + body)
+        status, data = self._pool.exchange(signer.head(body), body)
         document: dict[str, Any] = orjson.loads(data)
         if status != 200 and "ProvisionedThroughputExceeded" not in document.get("__type", ""):
             raise RuntimeError(f"{action}: {status} {document}")

@@ -54,11 +54,11 @@ class ConnectionPool:
         self._lock = threading.Lock()
         self._closed = False
 
-    def exchange(self, request: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer. ConnectError, TrustError or ExchangeError when there is none."""
+    def exchange(self, head: bytes, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer to a request. ConnectError, TrustError or ExchangeError when there is none."""
         connection = self._take()
         try:
-            answer = connection.exchange(request)
+            answer = connection.exchange(head, body)
         except BaseException:  # a greenlet that is killed leaves an answer on its way, which nobody else must read
             connection.close()
             raise
@@ -111,13 +111,13 @@ class Connection:
             return False
         return False
 
-    def exchange(self, request: bytes) -> tuple[int, bytes]:
+    def exchange(self, head: bytes, body: bytes) -> tuple[int, bytes]:
         """Send a whole request and read its answer. ExchangeError leaves the connection of no further use."""
         deadline_s = time.monotonic() + self._endpoint.read_timeout_s
         reader = AnswerReader(self._endpoint.answer_bytes_max)
         try:
             self._socket.settimeout(self._endpoint.read_timeout_s)
-            self._socket.sendall(request)
+            self._send(head, body)
             while not reader.is_complete:
                 count = self._socket.recv_into(self._buffer)
                 if not count:
@@ -132,6 +132,17 @@ class Connection:
         if not reader.keeps_alive:
             self.close()
         return reader.status, reader.body
+
+    def _send(self, head: bytes, body: bytes) -> None:
+        if isinstance(self._socket, ssl.SSLSocket):
+            self._socket.sendall(head + body)
+            return
+        sent = self._socket.sendmsg((head, body))  # to put them together first costs as much as to send them
+        if sent < len(head):
+            self._socket.sendall(head[sent:])
+            sent = len(head)
+        if sent < len(head) + len(body):
+            self._socket.sendall(memoryview(body)[sent - len(head) :])
 
     def close(self) -> None:
         """Close it; a second call does nothing."""

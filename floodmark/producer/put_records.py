@@ -105,7 +105,7 @@ class PutRecordsTransport:
 
     def send(self, request: Request) -> Answer:
         try:
-            return _read(request, *self._pool.exchange(request.head + request.body))
+            return _read(request, *self._pool.exchange(request.head, request.body))
         except (ConnectError, TrustError, ExchangeError) as error:
             return _no_answer(error)
 

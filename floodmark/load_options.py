@@ -32,6 +32,7 @@ from simulators.traffic.option_table import (
     text_options,
 )
 from simulators.traffic.options import SeriesOptions
+from simulators.traffic.recorded import RecordedTrafficOptions
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -86,7 +87,12 @@ OPTIONS = (
         default=f"{_PRODUCER.linger_ms:g}",
         help="how long a record may wait for others to share its call",
     ),
-    Option(flag="--senders", field="senders", default=str(_PRODUCER.senders), help="calls in flight, at most, in each process"),
+    Option(
+        flag="--senders",
+        field="senders",
+        default=str(_PRODUCER.senders),
+        help="calls in flight, at most, in each process",
+    ),
     Option(
         flag="--retry-deadline",
         field="retry_deadline_s",
@@ -146,7 +152,6 @@ class LoadOptions:
     """What a load is asked to be, validated. `ledger` is None where none was named."""
 
     kind: str
-
     profile: ProfileOptions
     settings: ProducerSettings
     seed: int
@@ -156,8 +161,11 @@ class LoadOptions:
     endpoint: str
     ledger: Path | None
 
-    def traffic(self, run_token: str) -> SeriesOptions:
-        """The records of one start."""
+    def traffic(self, run_token: str) -> SeriesOptions | RecordedTrafficOptions:
+        """The records of one start: made ones, or those of a recording that is replayed with its records."""
+        shape = self.profile.shape
+        if isinstance(shape, Replay) and shape.with_records:
+            return RecordedTrafficOptions(path=shape.path, sha256=shape.sha256)
         return read_traffic_options(self.kind, self.texts, seed=self.seed, run_token=run_token)
 
 

@@ -39,6 +39,25 @@ def test_a_dry_run_writes_every_record(name: str, tmp_path: Path, capsys: pytest
     assert "1,234 records" in capsys.readouterr().err
 
 
+def test_a_recording_is_replayed_with_its_records_or_with_made_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "recorded.csv"
+    source.write_text("time,key,value\n1700000000.0,a,x\n1700000000.5,b,y\n1700000002.0,a,z\n")
+    replay = f"replay:file={source},key=key,value=value"
+    for profile, expected in ((replay, ["x", "y", "z"]), (f"{replay},records=made", None)):
+        file = tmp_path / "out.jsonl"
+        arguments = ["produce", "orders", "--profile", profile, "--warm-up", "0s", "--dry-run", "--to", str(file)]
+        assert run_command_line(arguments) == 0, capsys.readouterr().err
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        assert [line["time"] - lines[0]["time"] for line in lines] == [0, 500, 2000]
+        if expected:
+            assert [line["value"] for line in lines] == expected
+            assert [line["key"] for line in lines] == ["a", "b", "a"]
+        else:
+            assert all(line["value"].count(",") == 4 for line in lines)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

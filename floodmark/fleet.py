@@ -112,7 +112,7 @@ class Fleet:
         silent = {worker for worker in self.shares.owners - set(self.results) if self._is_silent(worker, now_ns)}
         if silent:
             self.shares = self.shares.hand_over(silent, lost=True)
-        if leaving := self._leaving & self.shares.owners:
+        if leaving := (self._leaving | self._early) & self.shares.owners:
             self.shares = self.shares.hand_over(leaving, lost=False)
         if not self.shares.owners:
             self.end()
@@ -124,6 +124,12 @@ class Fleet:
         """Let the load end with what is granted by now."""
         if self.shares.end_index > self.shares.granted_index:
             self.shares = self.shares.end()
+
+    @property
+    def _early(self) -> set[int]:
+        """The workers that came to an end while there is more to come; of a void load, nothing is."""
+        is_open = self.shares.granted_index < self.shares.end_index and not self.void_reason
+        return set(self.results) if is_open else set()
 
     def _is_silent(self, worker: int, now_ns: int) -> bool:
         return now_ns - self._heard_ns[worker] > SILENCE_MAX_S * NANOSECONDS_PER_SECOND

@@ -23,6 +23,7 @@ from locust.env import Environment
 from locust.exception import StopTest
 from locust.runners import MasterRunner, Runner, WorkerNode, WorkerRunner
 from locust.web import WebUI
+from orphans import end_with_parent
 
 from floodmark.errors import ConfigurationError, FloodmarkError
 from floodmark.load_options import LoadOptions, check_ledger, read_options
@@ -56,6 +57,7 @@ class LoadControl:
 
     def attach(self) -> None:
         """Listen from now on."""
+        end_with_parent()
         events: Any = locust.events
         events.init_command_line_parser.add_listener(self._on_parser)
         events.init.add_listener(self._on_init)
@@ -71,8 +73,6 @@ class LoadControl:
         texts: dict[str, Any] = vars(environment.parsed_options)
         if isinstance(runner, WorkerRunner):
             self.role = LoadWorker(environment, runner)
-            if texts["processes"]:
-                self.role.watch_parent(self._on_interrupt)
         else:
             if isinstance(runner, MasterRunner):
                 self.role = LoadLeader(environment, runner)

@@ -1,7 +1,6 @@
 """A load test on a worker: it sends the part that the master gives it, and tells the master how that goes."""
 
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +14,9 @@ from locust.runners import WorkerRunner
 
 from floodmark.clock import SystemClock
 from floodmark.errors import FloodmarkError
-from floodmark.fleet import GRANT_AHEAD_S, PULSE_S, Order, Result, Word
+from floodmark.fleet import GRANT_AHEAD_S, PULSE_S, SILENCE_MAX_S, Order, Result, Word
 from floodmark.load_options import LoadOptions
+from floodmark.schedule import NANOSECONDS_PER_SECOND
 
 PLAN = "floodmark-plan"
 """Master to one worker, when a load begins: a `LoadPlan`."""
@@ -32,8 +32,6 @@ REPORT = "floodmark-report"
 
 LEAVE_GRACE_S = 5.0
 """Beyond the last grant and the drain time: how long a worker that leaves waits for the master."""
-
-PARENT_LOOK_S = 0.5
 
 logger = logging.getLogger("floodmark")
 
@@ -53,27 +51,14 @@ class LoadWorker:
         self._clock = SystemClock()
         self._plan: LoadPlan | None = None
         self._order: Order | None = None
+        self._ordered_ns = 0
         self._result: Result | None = None
         self._is_leaving = False
         self._ending: Any = None
-        self._parent_id = os.getppid()
-        self._is_orphaned = False
         runner.register_message(PLAN, self._on_plan)
         runner.register_message(ORDER, self._on_order)
         events: Any = environment.events
         events.report_to_master.add_listener(self._on_report_to_master)
-
-    def watch_parent(self, end: Callable[[], None]) -> None:
-        """Call `end` when the process that forked this one is gone: Locust might leave it behind for ever."""
-
-        def watch() -> None:
-            while os.getppid() == self._parent_id:
-                gevent.sleep(PARENT_LOOK_S)
-            self._is_orphaned = True
-            logger.error("the process that started this worker is gone, so the worker ends too")
-            end()
-
-        gevent.spawn(watch)
 
     @property
     def is_running(self) -> bool:
@@ -102,15 +87,12 @@ class LoadWorker:
         session = self.session
         if session is None or self._result:
             return
-        if self._is_orphaned:
-            self._end(session, at_once=True)
-            return
         self._is_leaving = True
         self._say()
         deadline_ns = self._clock.now_ns() + round(
             (GRANT_AHEAD_S + session.plan.settings.drain_timeout_s + LEAVE_GRACE_S) * 1e9
         )
-        while not self._result and self._clock.now_ns() < deadline_ns:
+        while not self._result and self._has_master() and self._clock.now_ns() < deadline_ns:
             gevent.sleep(PULSE_S / 2)
         if not self._result:  # no master, or one that takes too long
             self._end(session, at_once=True)
@@ -139,9 +121,12 @@ class LoadWorker:
     def _on_order(self, msg: Message, **_: object) -> None:
         order = Order.model_validate(msg.data)
         if self._plan and order.load == self._plan.load:
-            self._order = order
+            self._order, self._ordered_ns = order, self._clock.now_ns()
             self._follow()
             self._say()
+
+    def _has_master(self) -> bool:
+        return self._clock.now_ns() - self._ordered_ns < SILENCE_MAX_S * NANOSECONDS_PER_SECOND
 
     def _follow(self) -> None:
         """Do what was ordered last, and notice when there is nothing left to do."""

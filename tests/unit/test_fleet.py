@@ -81,6 +81,22 @@ def test_one_that_leaves_hands_over_and_is_not_lost() -> None:
     assert not bench.fleet.is_over
 
 
+def test_one_that_ends_before_the_load_does_hands_over_too() -> None:
+    bench = Bench()
+    bench.run(10)
+    bench.say(1, result=Result())
+    bench.run(11)
+    assert (bench.fleet.shares.owners, bench.fleet.shares.lost) == ({0, 2}, ())
+
+
+def test_what_is_left_of_a_void_load_stays_with_those_who_count_it_as_missed() -> None:
+    bench = Bench()
+    bench.run(10)
+    bench.say(1, result=Result(void_reason="no stream", exit_code=4))
+    bench.run(11)
+    assert (bench.fleet.shares.owners, len(bench.fleet.shares.assignments)) == ({0, 1, 2}, 1)
+
+
 def test_the_load_is_over_when_everybody_is_done_or_lost() -> None:
     bench = Bench()
     bench.run(5, silent={0})

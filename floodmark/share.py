@@ -104,10 +104,13 @@ class Shares(BaseModel):
         """The workers that own lanes from the last assignment on."""
         return frozenset(self.assignments[-1].owners) - {NOBODY}
 
-    @property
-    def stopped_index(self) -> int:
-        """Where the load was ended before its schedule was over; 0 if it was not."""
-        return self.end_index if self.end_index < self.total else 0
+    def known_end(self, *, stopped_alone: bool) -> int:
+        """Before which record the load ended, once its workers have come to an end; 0 where only they can tell.
+
+        They alone can when nothing ever changed, or when a worker `stopped_alone`, without being told by anybody.
+        """
+        is_stopped = self.end_index < self.total
+        return self.end_index if is_stopped or (self.revision and not stopped_alone) else 0
 
     def grant(self, index: int) -> Self:
         """Let records below `index` be taken; a grant is never taken back."""

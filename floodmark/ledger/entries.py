@@ -149,7 +149,9 @@ class _Merge:
 
     def _conclude(self) -> Iterator[Entries]:
         """What is left, up to where the load ended, now that there is nothing more to read."""
-        ends = (source.end_index for source in self._sources)
-        end = max(self._traced_end, self._owners.stopped_index, *ends)
+        end = max([self._traced_end, *(source.end_index for source in self._sources)])
+        if all(source.end_index or source.worker in self._owners.lost for source in self._sources):
+            stopped_alone = any(source.stopped_early for source in self._sources)
+            end = max(end, self._owners.known_end(stopped_alone=stopped_alone))
         while self._next_chunk * CHUNK_RECORDS < end:
             yield self._take(end)

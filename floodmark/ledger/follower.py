@@ -85,8 +85,9 @@ class LedgerFollower:
             stopped_early=any(one.stopped_early for one in every),
             void_reason="; ".join(sorted({one.void_reason for one in every if one.void_reason})),
         )
-        if shares and closed:
-            together = replace(together, end_index=max(together.end_index, shares.stopped_index))
+        if shares and together.finished:
+            end_index = shares.known_end(stopped_alone=together.stopped_early)
+            together = replace(together, end_index=max(together.end_index, end_index))
         return _concluded(together) if together.finished else together
 
 

@@ -18,6 +18,7 @@ class Source:
         self.position = 0
         self.end_index = 0
         self.is_over = False
+        self.stopped_early = False
         self._blocks = read_blocks(self.path)
 
     def next_block(self) -> Block | None:
@@ -26,5 +27,6 @@ class Source:
         if block is None:
             self.is_over = True
         elif block.kind is Kind.CLOSED:
-            self.end_index = int(json.loads(block.payload).get("end_index", 0))
+            end = json.loads(block.payload)
+            self.end_index, self.stopped_early = int(end.get("end_index", 0)), bool(end["stopped_early"])
         return block

@@ -8,7 +8,7 @@ import click
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from simulators.kinesis.command import options, settings
 from simulators.kinesis.errors import JournalError, ListenError, SettingsError
-from simulators.kinesis.server import Door, leave, serve
+from simulators.kinesis.serving.server import Door, leave, serve
 
 _HINT = """\
 The Kinesis simulator listens on {url}. Ctrl-C ends it.

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from simulators.kinesis import disturbance_settings, durable_settings
 from simulators.kinesis.errors import JournalError, ListenError, SettingsError
-from simulators.kinesis.quota_file import load_quotas
-from simulators.kinesis.server import Door, leave, serve
+from simulators.kinesis.faults import disturbance_settings
+from simulators.kinesis.journal import durable_settings
+from simulators.kinesis.quotas.quota_file import load_quotas
+from simulators.kinesis.serving.server import Door, leave, serve
 from simulators.kinesis.settings import (
     DEFAULT_PORT,
     HOST,

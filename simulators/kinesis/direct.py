@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.accounts import Accounts
-from simulators.kinesis.journal import Journal
-from simulators.kinesis.protocol import JSON
+from simulators.kinesis.accounts.account import AccountSettings
+from simulators.kinesis.accounts.accounts import Accounts
+from simulators.kinesis.journal.journal import Journal
 from simulators.kinesis.service import Service
-from simulators.kinesis.subscription import Subscription
+from simulators.kinesis.streams.subscription import Subscription
+from simulators.kinesis.wire.protocol import JSON
 
 START_MS = 1_800_000_000_000
 

@@ -3,71 +3,63 @@
 from collections.abc import Callable
 from typing import Any
 
-from simulators.kinesis import (
-    actions_consumers,
-    actions_on_demand,
-    actions_policies,
-    actions_records,
-    actions_reshard,
-    actions_settings,
-    actions_streams,
-    model,
-)
-from simulators.kinesis.access import account_of_call
-from simulators.kinesis.accounts import Accounts
-from simulators.kinesis.call import Call
-from simulators.kinesis.call_plan import CallPlan
-from simulators.kinesis.call_target import target_of
-from simulators.kinesis.caller import Caller
+from simulators.kinesis.accounts.access import account_of_call
+from simulators.kinesis.accounts.accounts import Accounts
+from simulators.kinesis.accounts.caller import Caller
+from simulators.kinesis.actions import consumers, on_demand, policies, records, reshard, settings, streams
+from simulators.kinesis.actions.call import Call
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.faults import Faults
-from simulators.kinesis.faulty_call import run_with_faults
-from simulators.kinesis.protocol import Protocol
-from simulators.kinesis.subscription import Subscription
+from simulators.kinesis.faults.call_plan import CallPlan
+from simulators.kinesis.faults.call_target import target_of
+from simulators.kinesis.faults.faults import Faults
+from simulators.kinesis.faults.faulty_call import run_with_faults
+from simulators.kinesis.streams.subscription import Subscription
+from simulators.kinesis.wire import model
+from simulators.kinesis.wire.protocol import Protocol
 
 Action = Callable[[Call], dict[str, Any] | bytes | None]
 """Gives the answer as a value, or encoded already, or None for an empty one; raises ServiceError."""
 
 ACTIONS: dict[str, Action] = {
-    "AddTagsToStream": actions_settings.add_tags_to_stream,
-    "CreateStream": actions_streams.create_stream,
-    "DecreaseStreamRetentionPeriod": actions_settings.decrease_stream_retention_period,
-    "DeleteResourcePolicy": actions_policies.delete_resource_policy,
-    "DeleteStream": actions_streams.delete_stream,
-    "DeregisterStreamConsumer": actions_consumers.deregister_stream_consumer,
-    "DescribeAccountSettings": actions_settings.describe_account_settings,
-    "DescribeLimits": actions_settings.describe_limits,
-    "DescribeStream": actions_streams.describe_stream,
-    "DescribeStreamConsumer": actions_consumers.describe_stream_consumer,
-    "DescribeStreamSummary": actions_streams.describe_stream_summary,
-    "DisableEnhancedMonitoring": actions_settings.disable_enhanced_monitoring,
-    "EnableEnhancedMonitoring": actions_settings.enable_enhanced_monitoring,
-    "GetRecords": actions_records.get_records,
-    "GetResourcePolicy": actions_policies.get_resource_policy,
-    "GetShardIterator": actions_records.get_shard_iterator,
-    "IncreaseStreamRetentionPeriod": actions_settings.increase_stream_retention_period,
-    "ListShards": actions_streams.list_shards,
-    "ListStreamConsumers": actions_consumers.list_stream_consumers,
-    "ListStreams": actions_streams.list_streams,
-    "ListTagsForResource": actions_settings.list_tags_for_resource,
-    "ListTagsForStream": actions_settings.list_tags_for_stream,
-    "MergeShards": actions_reshard.merge_shards,
-    "PutRecord": actions_records.put_record,
-    "PutRecords": actions_records.put_records,
-    "PutResourcePolicy": actions_policies.put_resource_policy,
-    "RegisterStreamConsumer": actions_consumers.register_stream_consumer,
-    "RemoveTagsFromStream": actions_settings.remove_tags_from_stream,
-    "SplitShard": actions_reshard.split_shard,
-    "StartStreamEncryption": actions_settings.start_stream_encryption,
-    "StopStreamEncryption": actions_settings.stop_stream_encryption,
-    "TagResource": actions_settings.tag_resource,
-    "UntagResource": actions_settings.untag_resource,
-    "UpdateAccountSettings": actions_settings.update_account_settings,
-    "UpdateMaxRecordSize": actions_settings.update_max_record_size,
-    "UpdateShardCount": actions_reshard.update_shard_count,
-    "UpdateStreamMode": actions_on_demand.update_stream_mode,
-    "UpdateStreamRecordDistributionStrategy": actions_on_demand.update_stream_record_distribution_strategy,
-    "UpdateStreamWarmThroughput": actions_on_demand.update_stream_warm_throughput,
+    "AddTagsToStream": settings.add_tags_to_stream,
+    "CreateStream": streams.create_stream,
+    "DecreaseStreamRetentionPeriod": settings.decrease_stream_retention_period,
+    "DeleteResourcePolicy": policies.delete_resource_policy,
+    "DeleteStream": streams.delete_stream,
+    "DeregisterStreamConsumer": consumers.deregister_stream_consumer,
+    "DescribeAccountSettings": settings.describe_account_settings,
+    "DescribeLimits": settings.describe_limits,
+    "DescribeStream": streams.describe_stream,
+    "DescribeStreamConsumer": consumers.describe_stream_consumer,
+    "DescribeStreamSummary": streams.describe_stream_summary,
+    "DisableEnhancedMonitoring": settings.disable_enhanced_monitoring,
+    "EnableEnhancedMonitoring": settings.enable_enhanced_monitoring,
+    "GetRecords": records.get_records,
+    "GetResourcePolicy": policies.get_resource_policy,
+    "GetShardIterator": records.get_shard_iterator,
+    "IncreaseStreamRetentionPeriod": settings.increase_stream_retention_period,
+    "ListShards": streams.list_shards,
+    "ListStreamConsumers": consumers.list_stream_consumers,
+    "ListStreams": streams.list_streams,
+    "ListTagsForResource": settings.list_tags_for_resource,
+    "ListTagsForStream": settings.list_tags_for_stream,
+    "MergeShards": reshard.merge_shards,
+    "PutRecord": records.put_record,
+    "PutRecords": records.put_records,
+    "PutResourcePolicy": policies.put_resource_policy,
+    "RegisterStreamConsumer": consumers.register_stream_consumer,
+    "RemoveTagsFromStream": settings.remove_tags_from_stream,
+    "SplitShard": reshard.split_shard,
+    "StartStreamEncryption": settings.start_stream_encryption,
+    "StopStreamEncryption": settings.stop_stream_encryption,
+    "TagResource": settings.tag_resource,
+    "UntagResource": settings.untag_resource,
+    "UpdateAccountSettings": settings.update_account_settings,
+    "UpdateMaxRecordSize": settings.update_max_record_size,
+    "UpdateShardCount": reshard.update_shard_count,
+    "UpdateStreamMode": on_demand.update_stream_mode,
+    "UpdateStreamRecordDistributionStrategy": on_demand.update_stream_record_distribution_strategy,
+    "UpdateStreamWarmThroughput": on_demand.update_stream_warm_throughput,
 }
 
 SUBSCRIBE = "SubscribeToShard"
@@ -134,7 +126,7 @@ class Service:
         return b"" if answer is None else call.protocol.encode(answer)
 
     def _subscribe(self, call: Call) -> Subscription:
-        subscription = actions_consumers.subscribe_to_shard(call)
+        subscription = consumers.subscribe_to_shard(call)
         if call.account.journal:
             call.account.journal.settle(self.now_ms())
         return subscription

@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulators.kinesis import model
-from simulators.kinesis.accounts import StreamSpec
-from simulators.kinesis.disturbance_settings import UNDISTURBED, DisturbanceSettings
-from simulators.kinesis.durable_settings import DurableSettings
+from simulators.kinesis.accounts.accounts import StreamSpec
 from simulators.kinesis.errors import SettingsError
-from simulators.kinesis.memory import MEMORY_BYTES_MAX
-from simulators.kinesis.quota import AWS, Quotas
+from simulators.kinesis.faults.disturbance_settings import UNDISTURBED, DisturbanceSettings
+from simulators.kinesis.journal.durable_settings import DurableSettings
+from simulators.kinesis.quotas.quota import AWS, Quotas
+from simulators.kinesis.streams.memory import MEMORY_BYTES_MAX
+from simulators.kinesis.wire import model
 
 TRANSITION_MS = 500
 """What creating, changing and deleting streams takes unless told otherwise. The service takes half a minute and more;

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from simulators.kinesis.certificate import Certificate
+from simulators.kinesis.serving.certificate import Certificate
 
 START_WAIT_S = 60.0
 STOP_WAIT_S = 20.0

@@ -13,11 +13,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from simulators.kinesis import journal_folder
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import DirectService
-from simulators.kinesis.journal_file import read_file
-from simulators.kinesis.quota import OFF
+from simulators.kinesis.journal import journal_folder
+from simulators.kinesis.journal.journal_file import read_file
+from simulators.kinesis.quotas.quota import OFF
 
 HOUR_MS = 3_600_000
 ITERATOR_LIFETIME_MS = 300_000

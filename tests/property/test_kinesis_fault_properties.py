@@ -7,17 +7,17 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.call_plan import UnansweredError
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError, SettingsError
-from simulators.kinesis.fault import KINDS
-from simulators.kinesis.fault_file import build_fault
-from simulators.kinesis.faults import Faults
-from simulators.kinesis.protocol import JSON
-from simulators.kinesis.quota import AWS, OFF, Quotas
+from simulators.kinesis.faults.call_plan import UnansweredError
+from simulators.kinesis.faults.fault import KINDS
+from simulators.kinesis.faults.fault_file import build_fault
+from simulators.kinesis.faults.faults import Faults
+from simulators.kinesis.quotas.quota import AWS, OFF, Quotas
 from simulators.kinesis.service import ACTIONS, SUBSCRIBE
-from simulators.kinesis.visibility import Propagation
+from simulators.kinesis.streams.visibility import Propagation
+from simulators.kinesis.wire.protocol import JSON
 
 SHARDS = 3
 MEMBERS = (

@@ -8,14 +8,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.kinesis import sequence
-from simulators.kinesis.base64_text import decoded_sizes
-from simulators.kinesis.bucket import WriteQuota
-from simulators.kinesis.fragment import json_fragments, keys_and_data
-from simulators.kinesis.hashing import RangeIndex
-from simulators.kinesis.intake import Intake, put_each
-from simulators.kinesis.protocol import CBOR, JSON
-from simulators.kinesis.quota import ShardQuotas
+from simulators.kinesis.quotas.bucket import WriteQuota
+from simulators.kinesis.quotas.quota import ShardQuotas
+from simulators.kinesis.streams import sequence
+from simulators.kinesis.streams.hashing import RangeIndex
+from simulators.kinesis.streams.intake import Intake, put_each
+from simulators.kinesis.wire.base64_text import decoded_sizes
+from simulators.kinesis.wire.fragment import json_fragments, keys_and_data
+from simulators.kinesis.wire.protocol import CBOR, JSON
 
 START_MS = 1_800_000_000_000
 

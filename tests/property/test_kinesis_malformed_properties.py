@@ -12,13 +12,13 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.model import service_model
-from simulators.kinesis.protocol import CBOR, JSON, Protocol
-from simulators.kinesis.quota import OFF
+from simulators.kinesis.quotas.quota import OFF
 from simulators.kinesis.service import ACTIONS, SUBSCRIBE
+from simulators.kinesis.wire.model import service_model
+from simulators.kinesis.wire.protocol import CBOR, JSON, Protocol
 
 SERVED = sorted({*ACTIONS, SUBSCRIBE})
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"

@@ -8,10 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import DirectService
-from simulators.kinesis.hashing import HASH_KEY_MAX
-from simulators.kinesis.quota import AWS
+from simulators.kinesis.quotas.quota import AWS
+from simulators.kinesis.streams.hashing import HASH_KEY_MAX
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 LIMIT_SHARDS = 24

@@ -7,14 +7,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.bucket import WriteQuota
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.fragment import json_fragment, keys_and_data
-from simulators.kinesis.protocol import CBOR, JSON
-from simulators.kinesis.quota import AWS, OFF, Quotas, ShardQuotas
-from simulators.kinesis.record_log import RecordLog
+from simulators.kinesis.quotas.bucket import WriteQuota
+from simulators.kinesis.quotas.quota import AWS, OFF, Quotas, ShardQuotas
+from simulators.kinesis.streams.record_log import RecordLog
+from simulators.kinesis.wire.fragment import json_fragment, keys_and_data
+from simulators.kinesis.wire.protocol import CBOR, JSON
 
 keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 puts = st.tuples(st.just("put"), st.lists(st.tuples(keys, st.binary(max_size=40)), min_size=1, max_size=30))

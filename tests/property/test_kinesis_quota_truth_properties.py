@@ -14,12 +14,12 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.hashing import hash_key
-from simulators.kinesis.quota import OFF, Override, Quotas, ShardQuotas
-from simulators.kinesis.shard import shard_id
+from simulators.kinesis.quotas.quota import OFF, Override, Quotas, ShardQuotas
+from simulators.kinesis.streams.hashing import hash_key
+from simulators.kinesis.streams.shard import shard_id
 
 OVERLOAD = 5
 WINDOW_MS = 10_000

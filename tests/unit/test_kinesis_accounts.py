@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.accounts import ACCOUNTS_MAX, Accounts, StreamSpec
-from simulators.kinesis.caller import ANYBODY, Caller, caller_of
+from simulators.kinesis.accounts.account import AccountSettings
+from simulators.kinesis.accounts.accounts import ACCOUNTS_MAX, Accounts, StreamSpec
+from simulators.kinesis.accounts.caller import ANYBODY, Caller, caller_of
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.metrics import ServiceMetrics
+from simulators.kinesis.status.metrics import ServiceMetrics
 
 ALICE, BOB = "111111111111", "222222222222"
 SHARD = "shardId-000000000000"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from simulators.kinesis.disturbances import SILENCE_S_MAX, WAITING_CALLS_MAX
-from simulators.kinesis.fault import KINDS, BaseFault
-from simulators.kinesis.fault_file import build_fault, load_faults, parse_fault
-from simulators.kinesis.faults import FAULTS_MAX
-from simulators.kinesis.latency_file import load_latency
-from simulators.kinesis.latency_model import KINDS as DISTRIBUTIONS
-from simulators.kinesis.latency_model import LATENCY_MS_MAX, parse_distribution
-from simulators.kinesis.visibility import PROPAGATION_MS_MAX
+from simulators.kinesis.faults.disturbances import SILENCE_S_MAX, WAITING_CALLS_MAX
+from simulators.kinesis.faults.fault import KINDS, BaseFault
+from simulators.kinesis.faults.fault_file import build_fault, load_faults, parse_fault
+from simulators.kinesis.faults.faults import FAULTS_MAX
+from simulators.kinesis.faults.latency_file import load_latency
+from simulators.kinesis.faults.latency_model import KINDS as DISTRIBUTIONS
+from simulators.kinesis.faults.latency_model import LATENCY_MS_MAX, parse_distribution
+from simulators.kinesis.streams.visibility import PROPAGATION_MS_MAX
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "how-to" / "break-kinesis.md").read_text()
 

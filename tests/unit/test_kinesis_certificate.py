@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from simulators.kinesis.certificate import RENEW_BEFORE, VALID_FOR, Certificate, ensure_certificate
 from simulators.kinesis.errors import ListenError
+from simulators.kinesis.serving.certificate import RENEW_BEFORE, VALID_FOR, Certificate, ensure_certificate
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from simulators.kinesis.connection import close_connection
+from simulators.kinesis.serving.connection import close_connection
 
 
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])

@@ -9,20 +9,20 @@ from typing import Any
 import orjson
 import pytest
 
-from simulators.kinesis import disturbances as module
-from simulators.kinesis import status, status_page
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.call_plan import UnansweredError
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
-from simulators.kinesis.disturbance_settings import DisturbanceSettings
-from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.fan_out import FanOut
-from simulators.kinesis.fault_file import parse_fault
-from simulators.kinesis.latency_model import NO_LATENCY, LatencyModel, parse_distribution
-from simulators.kinesis.protocol import JSON
-from simulators.kinesis.rates import RateSampler
-from simulators.kinesis.visibility import Propagation
+from simulators.kinesis.faults import disturbances as module
+from simulators.kinesis.faults.call_plan import UnansweredError
+from simulators.kinesis.faults.disturbance_settings import DisturbanceSettings
+from simulators.kinesis.faults.disturbances import Disturbances
+from simulators.kinesis.faults.fault_file import parse_fault
+from simulators.kinesis.faults.latency_model import NO_LATENCY, LatencyModel, parse_distribution
+from simulators.kinesis.serving.fan_out import FanOut
+from simulators.kinesis.status import status, status_page
+from simulators.kinesis.status.rates import RateSampler
+from simulators.kinesis.streams.visibility import Propagation
+from simulators.kinesis.wire.protocol import JSON
 
 SHARD = "shardId-000000000000"
 

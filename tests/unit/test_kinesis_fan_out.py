@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from simulators.kinesis import event_stream
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.metrics import ServiceMetrics
-from simulators.kinesis.quota import AWS, MIB
-from simulators.kinesis.subscription import Subscription
+from simulators.kinesis.quotas.quota import AWS, MIB
+from simulators.kinesis.status.metrics import ServiceMetrics
+from simulators.kinesis.streams.subscription import Subscription
+from simulators.kinesis.wire import event_stream
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 FIRST = "shardId-000000000000"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from simulators.kinesis.disturbance_settings import disturbance_settings
 from simulators.kinesis.errors import SettingsError
-from simulators.kinesis.fault import KINDS, ClockOffset, DropConnection, SlowAnswer, Stall
-from simulators.kinesis.fault_file import build_fault, load_faults, parse_fault
-from simulators.kinesis.latency_model import Constant, LogNormal
+from simulators.kinesis.faults.disturbance_settings import disturbance_settings
+from simulators.kinesis.faults.fault import KINDS, ClockOffset, DropConnection, SlowAnswer, Stall
+from simulators.kinesis.faults.fault_file import build_fault, load_faults, parse_fault
+from simulators.kinesis.faults.latency_model import Constant, LogNormal
 
 
 def test_text_toml_and_json_say_the_same(tmp_path: Path) -> None:

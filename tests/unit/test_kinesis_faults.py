@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.call_plan import UnansweredError
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError, SettingsError
-from simulators.kinesis.fault import KINDS
-from simulators.kinesis.fault_file import parse_fault
-from simulators.kinesis.faults import FAULTS_MAX, Faults
-from simulators.kinesis.protocol import JSON
+from simulators.kinesis.faults.call_plan import UnansweredError
+from simulators.kinesis.faults.fault import KINDS
+from simulators.kinesis.faults.fault_file import parse_fault
+from simulators.kinesis.faults.faults import FAULTS_MAX, Faults
+from simulators.kinesis.wire.protocol import JSON
 
 FIRST, SECOND = "shardId-000000000000", "shardId-000000000001"
 HALF = 2**127

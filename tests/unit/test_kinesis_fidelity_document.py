@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from simulators.kinesis import status
-from simulators.kinesis.access import SHARED_ACTIONS
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.accounts import Accounts
+from simulators.kinesis.accounts.access import SHARED_ACTIONS
+from simulators.kinesis.accounts.account import AccountSettings
+from simulators.kinesis.accounts.accounts import Accounts
 from simulators.kinesis.command import main
 from simulators.kinesis.direct import DirectService
-from simulators.kinesis.disturbances import Disturbances
-from simulators.kinesis.metrics import ServiceMetrics
-from simulators.kinesis.model import service_model
-from simulators.kinesis.quota import AWS, Quotas, ShardQuotas
-from simulators.kinesis.quota_file import load_quotas
-from simulators.kinesis.rates import RateSampler
+from simulators.kinesis.faults.disturbances import Disturbances
+from simulators.kinesis.quotas.quota import AWS, Quotas, ShardQuotas
+from simulators.kinesis.quotas.quota_file import load_quotas
 from simulators.kinesis.service import ACTIONS, SUBSCRIBE
+from simulators.kinesis.status import status
+from simulators.kinesis.status.metrics import ServiceMetrics
+from simulators.kinesis.status.rates import RateSampler
+from simulators.kinesis.wire.model import service_model
 
 ARN_HEAD = "arn:aws:kinesis:us-east-1:000000000000:stream"
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "simulator-fidelity.md").read_text()

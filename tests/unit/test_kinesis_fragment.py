@@ -8,8 +8,8 @@ import cbor2
 import orjson
 import pytest
 
-from simulators.kinesis.base64_text import decoded_sizes
-from simulators.kinesis.fragment import (
+from simulators.kinesis.wire.base64_text import decoded_sizes
+from simulators.kinesis.wire.fragment import (
     as_cbor,
     as_json,
     cbor_fragment,
@@ -18,7 +18,7 @@ from simulators.kinesis.fragment import (
     json_fragments,
     keys_and_data,
 )
-from simulators.kinesis.protocol import CBOR, JSON
+from simulators.kinesis.wire.protocol import CBOR, JSON
 
 PAIRS = [("k", b""), ("}", b"}{"), ('a"},{"b', b"\x00" * 300), ("é\\😀\n", b"xyz"), ("d", b"dData")]
 RECORDS = [{"Data": base64.b64encode(data).decode(), "PartitionKey": key} for key, data in PAIRS]

@@ -5,7 +5,7 @@ from hashlib import md5
 
 import pytest
 
-from simulators.kinesis.hashing import HASH_KEY_MAX, HashRange, hash_key, hash_key_from_number, uniform_ranges
+from simulators.kinesis.streams.hashing import HASH_KEY_MAX, HashRange, hash_key, hash_key_from_number, uniform_ranges
 
 
 def test_a_partition_key_is_hashed_with_md5() -> None:

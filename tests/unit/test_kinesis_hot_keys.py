@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
-from simulators.kinesis.hot_keys import HALF_LIFE_MS, HITS_MIN, KEYS_MAX, HotKeys
+from simulators.kinesis.streams.hot_keys import HALF_LIFE_MS, HITS_MIN, KEYS_MAX, HotKeys
 
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=2000))

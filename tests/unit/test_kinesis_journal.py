@@ -10,16 +10,26 @@ from typing import Any, get_args
 
 import pytest
 
-from simulators.kinesis import journal_folder, journal_replay
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.consumer import Consumer
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import JournalError, ServiceError
-from simulators.kinesis.fan_out import FanOut
-from simulators.kinesis.journal import Journal
-from simulators.kinesis.protocol import CBOR
-from simulators.kinesis.quota import AWS
-from simulators.kinesis.transition import Change, Encrypt, Grow, Merge, Scale, SetMode, Split, Transition, WarmUp
+from simulators.kinesis.journal import journal_folder, journal_replay
+from simulators.kinesis.journal.journal import Journal
+from simulators.kinesis.quotas.quota import AWS
+from simulators.kinesis.serving.fan_out import FanOut
+from simulators.kinesis.streams.consumer import Consumer
+from simulators.kinesis.streams.transition import (
+    Change,
+    Encrypt,
+    Grow,
+    Merge,
+    Scale,
+    SetMode,
+    Split,
+    Transition,
+    WarmUp,
+)
+from simulators.kinesis.wire.protocol import CBOR
 
 DAY_MS = 86_400_000
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -532,7 +542,9 @@ def test_blocks_that_do_not_fit_together_are_damage(
 
 def test_a_state_of_another_version_is_one_error(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as other:
-        other.setattr("simulators.kinesis.journal.account_document", lambda account: {"account_id": "1", "region": "r"})
+        other.setattr(
+            "simulators.kinesis.journal.journal.account_document", lambda account: {"account_id": "1", "region": "r"}
+        )
         opened()("CreateStream", StreamName="s", ShardCount=1)
     with pytest.raises(JournalError, match="cannot be understood") as raised:
         opened()
@@ -550,7 +562,7 @@ def test_the_time_of_the_last_write_is_known(opened: Open) -> None:
 
 
 def test_reading_that_takes_long_is_told(opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulators.kinesis.journal.PROGRESS_AFTER_S", -1.0)
+    monkeypatch.setattr("simulators.kinesis.journal.journal.PROGRESS_AFTER_S", -1.0)
     direct = opened()
     direct("CreateStream", StreamName="s", ShardCount=1)
     put(direct, 100)

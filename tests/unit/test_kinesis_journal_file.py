@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from simulators.kinesis import journal_folder
 from simulators.kinesis.errors import JournalError
-from simulators.kinesis.journal_file import Appender, block_parts, read_file, read_first_block, write_file
-from simulators.kinesis.journal_folder import JournalFolder
+from simulators.kinesis.journal import journal_folder
+from simulators.kinesis.journal.journal_file import Appender, block_parts, read_file, read_first_block, write_file
+from simulators.kinesis.journal.journal_folder import JournalFolder
 
 FILE_HEAD_BYTES = 16
 BLOCK_HEAD_BYTES = 24

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.kinesis.draw import draw, drawn_below
 from simulators.kinesis.duration import duration_text, parse_duration_ms, parse_whole_ms
 from simulators.kinesis.errors import SettingsError
-from simulators.kinesis.latency_file import load_latency
-from simulators.kinesis.latency_model import (
+from simulators.kinesis.faults.draw import draw, drawn_below
+from simulators.kinesis.faults.latency_file import load_latency
+from simulators.kinesis.faults.latency_model import (
     LATENCY_MS_MAX,
     Constant,
     Exponential,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from simulators.kinesis import model
 from simulators.kinesis.errors import ServiceError
+from simulators.kinesis.wire import model
 
 
 def validated(action: str, request: object) -> dict[str, Any]:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.hashing import HASH_KEY_MAX
-from simulators.kinesis.on_demand import DAY_MS, LOOK_EVERY_MS, START_SHARDS, OnDemand
-from simulators.kinesis.quota import AWS, Quotas
-from simulators.kinesis.shard import Shard
+from simulators.kinesis.quotas.quota import AWS, Quotas
+from simulators.kinesis.streams.hashing import HASH_KEY_MAX
+from simulators.kinesis.streams.on_demand import DAY_MS, LOOK_EVERY_MS, START_SHARDS, OnDemand
+from simulators.kinesis.streams.shard import Shard
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 ON_DEMAND = {"StreamMode": "ON_DEMAND"}

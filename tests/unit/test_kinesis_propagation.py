@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
-from simulators.kinesis.fault_file import parse_fault
-from simulators.kinesis.quota import AWS, OFF
-from simulators.kinesis.visibility import Propagation, Visibility
+from simulators.kinesis.faults.fault_file import parse_fault
+from simulators.kinesis.quotas.quota import AWS, OFF
+from simulators.kinesis.streams.visibility import Propagation, Visibility
 
 FIRST = "shardId-000000000000"
 

@@ -9,9 +9,9 @@ import cbor2
 import pytest
 
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.fragment import cbor_fragment, json_fragment
-from simulators.kinesis.protocol import CBOR, JSON, EpochMs, Protocol, Refused
-from simulators.kinesis.record_log import RecordSlice
+from simulators.kinesis.streams.record_log import RecordSlice
+from simulators.kinesis.wire.fragment import cbor_fragment, json_fragment
+from simulators.kinesis.wire.protocol import CBOR, JSON, EpochMs, Protocol, Refused
 
 SIZES = [0, 1, 23, 24, 255, 256, 65_535, 65_536]
 KEYS = ["k", 'quote " backslash \\ newline \n', "é" * 30, "😀" * 64, "x" * 256, "\x00\x1f", "a" * 23, "a" * 24]

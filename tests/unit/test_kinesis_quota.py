@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from simulators.kinesis.arn import stream_arn
-from simulators.kinesis.bucket import Bucket, ReadQuota, WriteQuota
+from simulators.kinesis.accounts.arn import stream_arn
 from simulators.kinesis.errors import SettingsError
-from simulators.kinesis.hashing import HashRange, hash_key
-from simulators.kinesis.quota import AWS, MIB, OFF, Quotas, ShardQuotas
-from simulators.kinesis.quota_file import load_quotas
-from simulators.kinesis.shard import Shard
-from simulators.kinesis.stream import Stream
+from simulators.kinesis.quotas.bucket import Bucket, ReadQuota, WriteQuota
+from simulators.kinesis.quotas.quota import AWS, MIB, OFF, Quotas, ShardQuotas
+from simulators.kinesis.quotas.quota_file import load_quotas
+from simulators.kinesis.streams.hashing import HashRange, hash_key
+from simulators.kinesis.streams.shard import Shard
+from simulators.kinesis.streams.stream import Stream
 
 START_MS = 1_800_000_000_000
 ALL_KEYS = HashRange(0, 2**128 - 1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulators.kinesis.record_log import RECORD_OVERHEAD_BYTES, SEGMENT_RECORDS_MAX, RecordLog
+from simulators.kinesis.streams.record_log import RECORD_OVERHEAD_BYTES, SEGMENT_RECORDS_MAX, RecordLog
 
 COUNT = 3 * SEGMENT_RECORDS_MAX + 10
 
@@ -60,9 +60,7 @@ def test_a_time_names_the_first_record_from_then_on(log: RecordLog, time_ms: int
     assert log.position_at_time(time_ms) == position
 
 
-@pytest.mark.parametrize(
-    "position", [1, 2, SEGMENT_RECORDS_MAX, SEGMENT_RECORDS_MAX + 1, 300, COUNT, COUNT + 1, 10**6]
-)
+@pytest.mark.parametrize("position", [1, 2, SEGMENT_RECORDS_MAX, SEGMENT_RECORDS_MAX + 1, 300, COUNT, COUNT + 1, 10**6])
 def test_trimming_forgets_what_is_before_and_keeps_the_rest(log: RecordLog, position: int) -> None:
     kept_from = min(position, COUNT + 1)
     assert log.trim_to(position) == kept_from - 1

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.hashing import HASH_KEY_MAX, uniform_ranges
-from simulators.kinesis.quota import AWS
+from simulators.kinesis.quotas.quota import AWS
+from simulators.kinesis.streams.hashing import HASH_KEY_MAX, uniform_ranges
 
 FIRST, SECOND, THIRD = (f"shardId-{number:012d}" for number in range(3))
 MIDDLE = str(2**127)

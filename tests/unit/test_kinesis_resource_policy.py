@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.caller import Caller
+from simulators.kinesis.accounts.account import AccountSettings
+from simulators.kinesis.accounts.caller import Caller
+from simulators.kinesis.accounts.resource_policy import POLICY_CHARACTERS_MAX, parse_policy
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.resource_policy import POLICY_CHARACTERS_MAX, parse_policy
 
 OWNER, OTHER, THIRD = "111111111111", "222222222222", "333333333333"
 STREAM = f"arn:aws:kinesis:us-east-1:{OWNER}:stream/s"

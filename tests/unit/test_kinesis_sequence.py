@@ -1,6 +1,6 @@
 """Sequence numbers."""
 
-from simulators.kinesis import sequence
+from simulators.kinesis.streams import sequence
 
 CREATED_S, ARRIVED_MS = 1_800_000_000, 1_800_000_123_456
 

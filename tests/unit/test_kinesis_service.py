@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from simulators.kinesis import status_page
-from simulators.kinesis.account import AccountSettings
+from simulators.kinesis.accounts.account import AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
-from simulators.kinesis.disturbances import Disturbances
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.metrics import ServiceMetrics
-from simulators.kinesis.model import service_model
-from simulators.kinesis.quota import AWS, OFF
-from simulators.kinesis.rates import RateSampler
+from simulators.kinesis.faults.disturbances import Disturbances
+from simulators.kinesis.quotas.quota import AWS, OFF
 from simulators.kinesis.service import ACTIONS
+from simulators.kinesis.status import status_page
+from simulators.kinesis.status.metrics import ServiceMetrics
+from simulators.kinesis.status.rates import RateSampler
+from simulators.kinesis.wire.model import service_model
 
 SHARD = "shardId-000000000000"
 ARN_HEAD = "arn:aws:kinesis:us-east-1:000000000000:stream"

@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
-from simulators.kinesis import status, status_page
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.caller import Caller
+from simulators.kinesis.accounts.account import AccountSettings
+from simulators.kinesis.accounts.caller import Caller
 from simulators.kinesis.direct import DirectService
-from simulators.kinesis.disturbances import Disturbances
-from simulators.kinesis.quota import AWS
-from simulators.kinesis.rates import RateSampler
+from simulators.kinesis.faults.disturbances import Disturbances
+from simulators.kinesis.quotas.quota import AWS
+from simulators.kinesis.status import status, status_page
+from simulators.kinesis.status.rates import RateSampler
 
 SHARD = "shardId-000000000000"
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from simulators.kinesis.account import OPEN_SHARDS_MAX, AccountSettings
+from simulators.kinesis.accounts.account import OPEN_SHARDS_MAX, AccountSettings
 from simulators.kinesis.direct import START_MS, DirectService
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.quota import AWS, OFF, Quotas
+from simulators.kinesis.quotas.quota import AWS, OFF, Quotas
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 HOUR_MS = 3_600_000

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from simulators.kinesis import transfer
 from simulators.kinesis.errors import ServiceError
-from simulators.kinesis.transfer import PIECE_BYTES, Transfers
+from simulators.kinesis.serving import transfer
+from simulators.kinesis.serving.transfer import PIECE_BYTES, Transfers
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 

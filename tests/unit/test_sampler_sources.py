@@ -20,9 +20,9 @@ from floodmark.sources.kinesis import LEVELS, RATES, KinesisSource
 from floodmark.sources.machine import CpuTimes, HiccupSource, MachineSource, read_cpu_times
 from floodmark.sources.processes import ProcessSource
 from floodmark.timeseries import Sample
-from simulators.kinesis.account import AccountSettings
-from simulators.kinesis.accounts import Accounts
-from simulators.kinesis.metrics import ServiceMetrics
+from simulators.kinesis.accounts.account import AccountSettings
+from simulators.kinesis.accounts.accounts import Accounts
+from simulators.kinesis.status.metrics import ServiceMetrics
 
 EXPOSITIONS = Path(__file__).parents[1] / "golden" / "exposition"
 NOWHERE = Endpoint(url="http://127.0.0.1:1/metrics")

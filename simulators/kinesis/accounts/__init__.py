@@ -1,0 +1,1 @@
+"""Whose streams they are, and who may use them."""

@@ -1,0 +1,1 @@
+"""The actions of the service, each a function of one call."""

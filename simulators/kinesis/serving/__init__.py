@@ -1,0 +1,1 @@
+"""The HTTP server: connections, TLS, requests in, answers out, subscriptions pushed."""

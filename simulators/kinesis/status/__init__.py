@@ -1,0 +1,1 @@
+"""What goes on, for programs and people."""

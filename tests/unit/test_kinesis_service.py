@@ -295,6 +295,28 @@ def test_a_stream_is_named_by_name_or_arn_or_both(direct: Direct, named: dict[st
         assert direct.error("DescribeStreamSummary", **named).type == error
 
 
+@pytest.mark.parametrize(("later_s", "error"), [(0, None), (1, "ResourceNotFoundException")])
+def test_a_stream_is_told_from_an_earlier_namesake_by_when_it_was_made(
+    direct: Direct, later_s: int, error: str | None
+) -> None:
+    named = {"StreamName": "s", "StreamCreationTimestamp": START_MS // 1000 + later_s}
+    if error is None:
+        assert len(direct("ListShards", **named)["Shards"]) == 1
+    else:
+        assert direct.error("ListShards", **named).type == error
+
+
+@pytest.mark.parametrize(
+    "also",
+    [{"StreamName": "s"}, {"StreamCreationTimestamp": START_MS // 1000}, {"ExclusiveStartShardId": SHARD}],
+)
+def test_a_later_page_of_shards_is_named_by_its_token_alone(direct: Direct, also: dict[str, Any]) -> None:
+    direct("UpdateShardCount", StreamName="s", TargetShardCount=2, ScalingType="UNIFORM_SCALING")
+    token = direct("ListShards", StreamName="s", MaxResults=1)["NextToken"]
+    assert len(direct("ListShards", NextToken=token)["Shards"]) == 2
+    assert direct.error("ListShards", NextToken=token, **also).type == "InvalidArgumentException"
+
+
 def test_streams_are_listed_by_pages_of_a_hundred(direct: Direct) -> None:
     for index in range(150):
         direct("CreateStream", StreamName=f"t{index:03d}", ShardCount=1)

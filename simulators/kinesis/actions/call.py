@@ -7,13 +7,14 @@ from typing import Any
 from botocore.model import OperationModel
 
 from simulators.kinesis.accounts.account import Account
-from simulators.kinesis.errors import ServiceError, in_use, limit_exceeded, not_found
+from simulators.kinesis.errors import ServiceError, in_use, invalid_argument, limit_exceeded, not_found
 from simulators.kinesis.faults.call_plan import CallPlan
 from simulators.kinesis.streams.consumer import Consumer
 from simulators.kinesis.streams.shard import Shard
 from simulators.kinesis.streams.stream import Stream
 from simulators.kinesis.streams.transition import Change
 from simulators.kinesis.wire import model
+from simulators.kinesis.wire.page_token import PageToken
 from simulators.kinesis.wire.protocol import Protocol
 
 DAY_MS = 86_400_000
@@ -43,8 +44,28 @@ class Call:
         return request
 
     def stream(self) -> Stream:
-        """The stream that the request names."""
-        return self.account.find(self.request.get("StreamName"), self.request.get("StreamARN"), self.now_ms)
+        """The stream that the request names, by when it was made as well if the request says so."""
+        stream = self.account.find(self.request.get("StreamName"), self.request.get("StreamARN"), self.now_ms)
+        created_ms = self.request.get("StreamCreationTimestamp")
+        # Clients give the moment back in whole seconds, whatever they were told.
+        if created_ms is not None and created_ms // 1000 != stream.created_ms // 1000:
+            raise not_found(
+                f"Stream {stream.name} under account {self.account.settings.account_id} with this time of creation "
+                "not found."
+            )
+        return stream
+
+    def page_token(self, *contradicting: str) -> PageToken | None:
+        """The token of the page that the request wants, None for the first page.
+
+        InvalidArgumentException if it is none, or if another member says where to begin as well.
+        """
+        if "NextToken" not in self.request:
+            return None
+        for name in contradicting:
+            if name in self.request:
+                raise invalid_argument(f"NextToken and {name} cannot be provided together.")
+        return PageToken.parse(self.request["NextToken"], self.now_ms)
 
     def active_stream(self) -> Stream:
         """The stream that the request names, which must not be changing."""

@@ -71,13 +71,16 @@ def list_stream_consumers(call: Call) -> dict[str, Any]:
     request, now_ms = call.request, call.now_ms
     stream = call.stream()
     call.account.admit_call("ListStreamConsumers", now_ms, stream)
-    after = PageToken.parse(request["NextToken"], now_ms).after if "NextToken" in request else ""
+    token = call.page_token("StreamCreationTimestamp")
+    if token and token.stream != stream.name:
+        raise invalid_argument("NextToken is invalid.")
+    after = token.after if token else ""
     names = sorted(name for name in stream.consumers if name > after)
     page = names[: min(request.get("MaxResults", LIST_MAX), LIST_MAX)]
     answer: dict[str, Any] = {"Consumers": [_described(stream.consumers[name], now_ms) for name in page]}
     if len(page) < len(names):
-        token = PageToken(account_id=stream.account_id, stream=stream.name, after=page[-1], issued_ms=now_ms)
-        answer["NextToken"] = token.text()
+        next_page = PageToken(account_id=stream.account_id, stream=stream.name, after=page[-1], issued_ms=now_ms)
+        answer["NextToken"] = next_page.text()
     return answer
 
 

@@ -55,10 +55,7 @@ def _shard_count(request: dict[str, Any], mode: str) -> int:
 
 def delete_stream(call: Call) -> None:
     """Delete a stream with all that is in it."""
-    stream = call.stream()
-    status = stream.status(call.now_ms)
-    if status in ("CREATING", "DELETING"):
-        raise in_use(f"Stream {stream.name} under account {call.account.settings.account_id} is {status}.")
+    stream = call.active_stream()
     if stream.consumers and not call.request.get("EnforceConsumerDeletion"):
         raise in_use(
             f"Stream {stream.name} under account {call.account.settings.account_id} has consumers registered: "
@@ -120,8 +117,8 @@ def _summary(stream: Stream, now_ms: int) -> dict[str, Any]:
 def list_streams(call: Call) -> dict[str, Any]:
     """The names of all streams, by pages."""
     request, now_ms = call.request, call.now_ms
-    token = request.get("NextToken")
-    start = PageToken.parse(token, now_ms).after if token else request.get("ExclusiveStartStreamName")
+    token = call.page_token()
+    start = token.after if token else request.get("ExclusiveStartStreamName")
     streams = [one for one in call.account.streams(now_ms) if start is None or one.name > start]
     page = streams[: min(request.get("Limit", LIST_STREAMS_MAX), LIST_STREAMS_MAX)]
     answer: dict[str, Any] = {
@@ -137,9 +134,7 @@ def list_streams(call: Call) -> dict[str, Any]:
 def list_shards(call: Call) -> dict[str, Any]:
     """The shards of a stream, by pages; later pages name the stream by their token alone."""
     request, now_ms = call.request, call.now_ms
-    token = PageToken.parse(request["NextToken"], now_ms) if "NextToken" in request else None
-    if token and "StreamName" in request:
-        raise invalid_argument("NextToken and StreamName cannot be provided together.")
+    token = call.page_token("StreamName", "StreamCreationTimestamp", "ExclusiveStartShardId")
     stream = _of_page(call, token) if token else call.stream()
     call.account.admit_call("ListShards", now_ms, stream)
     stream.apply_retention(now_ms)

@@ -85,6 +85,19 @@ def test_consumers_are_listed_by_pages() -> None:
     assert "NextToken" not in second
 
 
+def test_a_page_of_consumers_is_of_the_stream_that_was_listed() -> None:
+    direct = Direct()
+    direct("CreateStream", StreamName="other", ShardCount=1)
+    direct.register("a")
+    direct.register("b")
+    token = direct("ListStreamConsumers", StreamARN=ARN, MaxResults=1)["NextToken"]
+    for request in (
+        {"StreamARN": ARN.replace("/s", "/other")},
+        {"StreamARN": ARN, "StreamCreationTimestamp": START_MS // 1000},
+    ):
+        assert direct.error("ListStreamConsumers", NextToken=token, **request).type == "InvalidArgumentException"
+
+
 def test_a_stream_has_twenty_consumers_and_five_in_the_making() -> None:
     direct = Direct(quotas=AWS.model_copy(update={"calls_per_second": {}}), transition_ms=1000)
     for index in range(20):
@@ -226,6 +239,17 @@ def test_at_the_end_of_a_closed_shard_the_children_are_named() -> None:
     assert len(payload["Records"]) == 1
     assert [child["ShardId"] for child in payload["ChildShards"]] == ["shardId-000000000001", "shardId-000000000002"]
     assert "ContinuationSequenceNumber" not in payload
+
+
+def test_what_a_consumer_got_from_a_shard_is_forgotten_with_the_shard() -> None:
+    direct = Direct()
+    direct.start(direct.register())
+    direct("SplitShard", StreamName="s", ShardToSplit=FIRST, NewStartingHashKey="1000")
+    (stream,) = direct.account.streams(direct.now_ms)
+    assert set(stream.consumers["c"].lanes) == {FIRST}
+    direct.now_ms += 25 * 3_600_000
+    assert FIRST not in [one["ShardId"] for one in direct("ListShards", StreamName="s")["Shards"]]
+    assert stream.consumers["c"].lanes == {}
 
 
 @pytest.mark.parametrize("removed", ["consumer", "stream"])

@@ -170,7 +170,12 @@ class Stream:
         for shard in self.shards:
             shard.trim_older_than(horizon_ms)
             if shard.closed_ms is not None and shard.closed_ms < horizon_ms:
-                del self._shards[shard.id]
+                self._forget(shard)
+
+    def _forget(self, shard: Shard) -> None:
+        del self._shards[shard.id]
+        for consumer in self.consumers.values():
+            consumer.lanes.pop(shard.id, None)
 
     def _add_shard(self, hash_range: HashRange, now_ms: int, *, created_s: int, parents: tuple[str, ...] = ()) -> Shard:
         number = self._shards_made

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from simulators.kinesis.errors import JournalError, ListenError, SettingsError
+from simulators.kinesis.errors import SettingsError, StartError
 from simulators.kinesis.faults import disturbance_settings
 from simulators.kinesis.journal import durable_settings
+from simulators.kinesis.quotas.quota import MIB
 from simulators.kinesis.quotas.quota_file import load_quotas
 from simulators.kinesis.serving.server import Door, leave, serve
 from simulators.kinesis.settings import (
@@ -22,7 +23,6 @@ from simulators.kinesis.settings import (
     parse_streams,
 )
 
-MIB = 1024 * 1024
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -153,7 +153,7 @@ def main(**given: Any) -> None:
     code = 0
     try:
         serve(settings(**given), _announce)
-    except (SettingsError, ListenError, JournalError) as error:
+    except StartError as error:
         click.echo(f"error: {error.message}" + (f"\n  → {error.remedy}" if error.remedy else ""), err=True)
         code = 2 if isinstance(error, SettingsError) else 4
     leave(code)

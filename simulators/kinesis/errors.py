@@ -1,4 +1,11 @@
-"""What can go wrong, as the service's clients see it and as the person who starts the simulator sees it."""
+"""What can go wrong, as the service's clients see it and as the person who starts the simulator sees it.
+
+ServiceError            what a call is answered with
+StartError              why the simulator cannot do what it was started for
+  ├─ SettingsError      what it was asked for makes no sense
+  ├─ ListenError        it cannot be reached where it is to be
+  └─ JournalError       it cannot keep what it is to keep
+"""
 
 
 class ServiceError(Exception):
@@ -11,8 +18,8 @@ class ServiceError(Exception):
         self.status = status
 
 
-class SettingsError(Exception):
-    """The simulator was asked for something that it cannot be; `remedy` says what to do."""
+class StartError(Exception):
+    """The simulator cannot do what it was started for; `remedy` says what to do."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
@@ -20,22 +27,16 @@ class SettingsError(Exception):
         self.remedy = remedy
 
 
-class ListenError(Exception):
-    """The simulator cannot listen where it was told to; `remedy` says what to do."""
-
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+class SettingsError(StartError):
+    """The simulator was asked for something that it cannot be."""
 
 
-class JournalError(Exception):
-    """What was to be kept on disk cannot be, or cannot be taken up again; `remedy` says what to do."""
+class ListenError(StartError):
+    """The simulator cannot listen where it was told to."""
 
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+
+class JournalError(StartError):
+    """What was to be kept on disk cannot be, or cannot be taken up again."""
 
 
 def invalid_argument(message: str) -> ServiceError:

@@ -1,6 +1,5 @@
 """Quotas from a file: TOML that names what differs from the service's own."""
 
-import difflib
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from simulators.kinesis.errors import SettingsError
+from simulators.kinesis.nearest import nearest
 from simulators.kinesis.quotas.quota import AWS, OFF, Quotas, ShardQuotas
 from simulators.kinesis.wire.model import service_model
 
@@ -62,6 +62,4 @@ def _refuse_unknown(given: object, known: Collection[str], named: str) -> None:
         return
     for key in given:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            raise SettingsError(f"the quota file {named} has an unknown key {key}", hint)
+            raise SettingsError(f"the quota file {named} has an unknown key {key}", nearest(key, known))

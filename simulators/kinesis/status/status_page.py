@@ -118,7 +118,7 @@ def _stream(stream: Document) -> str:
 
 def _keys(keys: list[Document]) -> str:
     named = ", ".join(f"<code>{escape(_short(one['key']))}</code> {one['share']:.0%}" for one in keys[:5])
-    return f"; most records have the keys {named}" if named else ""
+    return f"; busiest keys {named}" if named else ""
 
 
 def _short(key: str) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from floodmark.errors import FloodmarkError
 from floodmark.fleet import Result
 from floodmark.ledger import LedgerFollower
+from floodmark.producer import Producer
 from floodmark.share import Shares
 
 VOID_EXIT_CODE = 3
@@ -22,6 +24,23 @@ class Absence:
     worker: int
     records: int
     result: Result | None
+
+
+def result_of(producer: Producer) -> Result:
+    """What a producer's part came to. Exit code 0: all accepted, on time · 1: some not · 3: void · else the error's."""
+    totals, failure = producer.totals, producer.failure
+    code = VOID_EXIT_CODE if producer.void_reason else int(bool(totals.failed or totals.unknown))
+    return Result(
+        **{name: getattr(totals, name) for name in _COUNTS},
+        failure=str(failure) if failure else "",
+        void_reason=producer.void_reason,
+        exit_code=failure.exit_code if failure else code,
+    )
+
+
+def failed_result(error: FloodmarkError) -> Result:
+    """Of a part that could not begin; the whole load is void for it."""
+    return Result(failure=str(error), void_reason=error.message, exit_code=error.exit_code)
 
 
 def look_up(workers: Iterable[int], ledger: Path, shares: Shares) -> list[Absence]:

@@ -8,11 +8,11 @@ from load_report import LoadReport
 
 from floodmark.clock import SystemClock
 from floodmark.fleet import Result
+from floodmark.fleet_result import result_of
 from floodmark.ledger import LedgerWriter
 from floodmark.producer import Producer, PutRecordsTransport
 
 TICK_S = 0.25
-VOID_EXIT_CODE = 3
 
 
 class LoadSession:
@@ -52,22 +52,7 @@ class LoadSession:
             self.producer.stop()
         self.producer.finish()
         self._ticker.kill()
-        return self.result()
-
-    def result(self) -> Result:
-        """What the part came to. Exit code 0: all accepted, on schedule · 1: some not · 3: void · else the error's."""
-        totals, failure = self.producer.totals, self.producer.failure
-        code = VOID_EXIT_CODE if self.producer.void_reason else int(bool(totals.failed or totals.unknown))
-        return Result(
-            accepted=totals.accepted,
-            failed=totals.failed,
-            unknown=totals.unknown,
-            missed=totals.missed,
-            throttled=totals.throttled,
-            failure=str(failure) if failure else "",
-            void_reason=self.producer.void_reason,
-            exit_code=failure.exit_code if failure else code,
-        )
+        return result_of(self.producer)
 
     def report(self, state: str) -> LoadReport:
         """How the part stands now."""

@@ -15,6 +15,7 @@ from locust.runners import WorkerRunner
 from floodmark.clock import SystemClock
 from floodmark.errors import FloodmarkError
 from floodmark.fleet import GRANT_AHEAD_S, PULSE_S, SILENCE_MAX_S, Order, Result, Word
+from floodmark.fleet_result import failed_result
 from floodmark.load_options import LoadOptions
 from floodmark.schedule import NANOSECONDS_PER_SECOND
 
@@ -72,7 +73,7 @@ class LoadWorker:
         try:
             self.session = LoadSession(self._plan)
         except FloodmarkError as error:
-            self._result = Result(failure=str(error), void_reason=error.message, exit_code=error.exit_code)
+            self._result = failed_result(error)
             self._say()
             return
         self._follow()

@@ -8,7 +8,7 @@ from floodmark.ledger.chunk import Entries
 from floodmark.ledger.columns import SEQUENCE_CHARACTERS_MAX, SEQUENCE_TYPE, Outcome, Places
 from floodmark.ledger.entries import read_entries
 from floodmark.ledger.follower import LedgerFollower, LedgerProgress
-from floodmark.ledger.manifest import Manifest, read_manifest, read_manifests
+from floodmark.ledger.manifest import Manifest, read_manifest, read_manifests, write_manifest
 from floodmark.ledger.writer import LedgerWriter, Standing, require_no_ledger
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "read_manifest",
     "read_manifests",
     "require_no_ledger",
+    "write_manifest",
 ]

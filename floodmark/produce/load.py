@@ -2,14 +2,17 @@
 
 import random
 import string
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from floodmark.clock import Clock
+from floodmark.fleet import Result, Word
+from floodmark.fleet_result import Absence, judge
 from floodmark.ledger import Manifest
 from floodmark.load_options import LoadOptions
-from floodmark.producer import ProducerSettings, Totals
+from floodmark.producer import ProducerSettings
 from floodmark.share import Shares
 
 _TOKEN_CHARACTERS = 8
@@ -34,55 +37,39 @@ class Load(BaseModel):
         return self.model_copy(update={"manifest": manifest})
 
 
-class Outcome(BaseModel):
-    """What came of one worker's part; delays are milliseconds. `failure` is the error that ended it, if one did.
+class Outcome(Result):
+    """What came of a worker's part, or of all of them; delays are milliseconds.
 
     `cpu_s` is the processor time of sending, without that of starting.
     """
 
+    schedule_delay_p99_ms: float = 0.0
+    schedule_delay_max_ms: float = 0.0
+    all_calls_open_s: float = 0.0
+    cpu_s: float = 0.0
+
+
+class Said(BaseModel):
+    """A line of a worker, once it has its load: a word to its leader, and at the very end what came of its part."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    accepted: int
-    failed: int
-    unknown: int
-    missed: int
-    throttled: int
-    schedule_delay_p99_ms: float
-    schedule_delay_max_ms: float
-    all_calls_open_s: float
-    cpu_s: float
-    void_reason: str = ""
-    failure: str = ""
-    failure_exit_code: int = 0
-
-    @property
-    def totals(self) -> Totals:
-        """The records."""
-        return Totals(
-            accepted=self.accepted,
-            failed=self.failed,
-            unknown=self.unknown,
-            missed=self.missed,
-            throttled=self.throttled,
-        )
-
-    @property
-    def exit_code(self) -> int:
-        """0: all accepted, on schedule · 1: some not · 3: void · otherwise what the error says."""
-        if self.failure:
-            return self.failure_exit_code
-        if self.void_reason:
-            return 3
-        return 1 if self.failed or self.unknown else 0
+    word: Word
+    outcome: Outcome | None = None
 
 
 def prepare_load(
     options: LoadOptions, directory: Path, *, workers: int, clock: Clock, randomness: random.Random
 ) -> Load:
-    """The load that options describe, as its first worker sees it. It has no start yet but the present."""
+    """The load that options describe, as its first worker sees it. It has no start yet but the present.
+
+    Of several workers, none is granted anything yet.
+    """
     token = "".join(randomness.choices(string.ascii_lowercase + string.digits, k=_TOKEN_CHARACTERS))
     total = options.profile.build().total
-    shares = Shares.among(workers, total=total, block_records=options.settings.batch_records) if workers > 1 else None
+    shares = None
+    if workers > 1:
+        shares = Shares.among(workers, total=total, block_records=options.settings.batch_records, granted_index=0)
     manifest = Manifest.model_validate(
         {
             "traffic_options": options.traffic(token),
@@ -98,17 +85,12 @@ def prepare_load(
     return Load(manifest=manifest, settings=options.settings, directory=directory)
 
 
-def combine(outcomes: list[Outcome]) -> Outcome:
+def combine(outcomes: Mapping[int, Outcome], absences: Sequence[Absence] = ()) -> Outcome:
     """All workers together: counts add up; of delays and waits the worst counts, which is no average."""
-    counts = ("accepted", "failed", "unknown", "missed", "throttled", "cpu_s")
-    worst = ("schedule_delay_p99_ms", "schedule_delay_max_ms", "all_calls_open_s")
-    failed = next((one for one in outcomes if one.failure), None)
-    return Outcome.model_validate(
-        {
-            **{name: sum(getattr(one, name) for one in outcomes) for name in counts},
-            **{name: max(getattr(one, name) for one in outcomes) for name in worst},
-            "void_reason": "; ".join(sorted({one.void_reason for one in outcomes if one.void_reason})),
-            "failure": failed.failure if failed else "",
-            "failure_exit_code": failed.failure_exit_code if failed else 0,
-        }
+    return Outcome(
+        **judge(outcomes, absences).model_dump(),
+        schedule_delay_p99_ms=max((one.schedule_delay_p99_ms for one in outcomes.values()), default=0.0),
+        schedule_delay_max_ms=max((one.schedule_delay_max_ms for one in outcomes.values()), default=0.0),
+        all_calls_open_s=max((one.all_calls_open_s for one in outcomes.values()), default=0.0),
+        cpu_s=sum(one.cpu_s for one in outcomes.values()),
     )

@@ -1,8 +1,9 @@
 """One worker of a load, as a process: `python -m floodmark.produce.worker`.
 
-It speaks in lines. On standard output: `ready`, and at the end its outcome as JSON. On standard input: its load as
-JSON, then `stop`, which sends what is due and ends, or `give up`, which waits for nothing. When standard input ends,
-whoever started it is gone, and it stops as well.
+It speaks in lines. On standard output: `ready`, then what it has to say (`Said`) as JSON, its outcome at the end. On
+standard input: its load as JSON; then, where there are several workers, the orders of their leader, each of which it
+answers; `stop`, which sends what is due and ends; `give up`, which waits for nothing. When standard input ends, whoever
+started it is gone, and it stops as well.
 """
 
 import asyncio
@@ -12,13 +13,16 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import BinaryIO
 
 from floodmark.clock import SystemClock
 from floodmark.errors import FloodmarkError
+from floodmark.fleet import Order, Result, Word
+from floodmark.fleet_result import failed_result, result_of
 from floodmark.ledger import LedgerWriter
-from floodmark.produce.lines import GIVE_UP, LINE_BYTES_MAX, READY
-from floodmark.produce.load import Load, Outcome
+from floodmark.produce.lines import GIVE_UP, LINE_BYTES_MAX, LOAD, READY, STOP
+from floodmark.produce.load import Load, Outcome, Said
 from floodmark.producer import LoopSender, Producer, PutRecordsLoopTransport, keep_heap
 
 
@@ -27,39 +31,41 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGHUP):  # the terminal sends them to all; whoever started this decides
         signal.signal(ignored, signal.SIG_IGN)
     _say(READY)
-    line = sys.stdin.buffer.readline(LINE_BYTES_MAX)
-    if line:
-        _say(asyncio.run(_work(Load.model_validate_json(line))).model_dump_json().encode() + b"\n")
+    asyncio.run(_serve())
 
 
-async def _work(load: Load) -> Outcome:
+async def _serve() -> None:
+    lines = asyncio.StreamReader(limit=LINE_BYTES_MAX)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin.buffer)
+    if line := await lines.readline():
+        load = Load.model_validate_json(line)
+        outcome = await _work(load, lines)
+        _tell(load, void_reason=outcome.void_reason, outcome=outcome)
+
+
+async def _work(load: Load, lines: asyncio.StreamReader) -> Outcome:
     try:
         producer, sender = _prepare(load)
     except FloodmarkError as error:
-        return _failed(error)
+        return Outcome(**failed_result(error).model_dump())
     keep_heap()
     gc.collect()
     gc.freeze()  # what is loaded by now stays; looking through it again and again holds calls up
-    listening = await _listen(producer)
+    listening = asyncio.create_task(_listen(load, lines, producer))
     before_s = time.process_time()
     try:
         await sender.run()
     finally:
-        listening.close()
-    standing, totals, failure = producer.tick(), producer.totals, producer.failure
+        listening.cancel()
+    with suppress(asyncio.CancelledError):
+        await listening
+    standing = producer.tick()
     return Outcome(
-        accepted=totals.accepted,
-        failed=totals.failed,
-        unknown=totals.unknown,
-        missed=totals.missed,
-        throttled=totals.throttled,
+        **result_of(producer).model_dump(),
         schedule_delay_p99_ms=standing.schedule_delay_p99_ms,
         schedule_delay_max_ms=standing.schedule_delay_max_ms,
         all_calls_open_s=standing.all_calls_open_s,
         cpu_s=time.process_time() - before_s,
-        void_reason=producer.void_reason,
-        failure=str(failure) if failure else "",
-        failure_exit_code=failure.exit_code if failure else 0,
     )
 
 
@@ -87,41 +93,36 @@ def _prepare(load: Load) -> tuple[Producer, LoopSender]:
     return producer, LoopSender(producer, transport, clock, senders=load.settings.senders)
 
 
-class _Orders(asyncio.Protocol):
-    """Hears what the starter says."""
-
-    def __init__(self, producer: Producer) -> None:
-        self._producer = producer
-
-    def data_received(self, data: bytes) -> None:
-        if GIVE_UP in data:
-            self._producer.give_up()
-        else:
-            self._producer.stop()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
-        self._producer.stop()
-
-
-async def _listen(producer: Producer) -> asyncio.ReadTransport:
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: _Orders(producer), sys.stdin.buffer)
-    return transport
+async def _listen(load: Load, lines: asyncio.StreamReader, producer: Producer) -> None:
+    """Do what the starter says, until it says nothing more."""
+    try:
+        while line := await lines.readline():
+            if line == GIVE_UP:
+                producer.give_up()
+            elif line == STOP:
+                producer.stop()
+            else:
+                _follow(Order.model_validate_json(line), producer)
+                _tell(load, void_reason=producer.void_reason)
+    finally:
+        producer.stop()
 
 
-def _failed(error: FloodmarkError) -> Outcome:
-    return Outcome(
-        accepted=0,
-        failed=0,
-        unknown=0,
-        missed=0,
-        throttled=0,
-        schedule_delay_p99_ms=0,
-        schedule_delay_max_ms=0,
-        all_calls_open_s=0,
-        cpu_s=0,
-        failure=str(error),
-        failure_exit_code=error.exit_code,
+def _follow(order: Order, producer: Producer) -> None:
+    producer.follow(order.shares)
+    if order.void_reason:
+        producer.void(order.void_reason)
+
+
+def _tell(load: Load, *, void_reason: str, outcome: Outcome | None = None) -> None:
+    word = Word(
+        load=LOAD,
+        worker=load.manifest.worker,
+        now_ns=SystemClock().now_ns(),
+        void_reason=void_reason,
+        result=Result(**outcome.model_dump(include=set(Result.model_fields))) if outcome else None,
     )
+    _say(Said(word=word, outcome=outcome).model_dump_json().encode() + b"\n")
 
 
 def _say(line: bytes, file: BinaryIO = sys.stdout.buffer) -> None:

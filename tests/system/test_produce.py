@@ -13,9 +13,10 @@ import numpy as np
 import psutil
 import pytest
 
-from floodmark.ledger import LedgerFollower, read_entries, read_manifest
+from floodmark.ledger import LedgerFollower, Outcome, read_entries, read_manifest
 
 pytestmark = pytest.mark.system
+NS = 10**9
 FLOODMARK = Path(sys.executable).with_name("floodmark")
 
 
@@ -120,18 +121,51 @@ def test_nothing_is_left_when_the_starter_is_killed(endpoint: str, tmp_path: Pat
     assert LedgerFollower(ledger).poll().stopped_early
 
 
-def test_a_worker_that_is_killed_is_an_error_and_its_records_are_accounted_for(endpoint: str, tmp_path: Path) -> None:
+def begin_with_two_workers(command: list[str], ledger: Path) -> tuple["subprocess.Popen[str]", psutil.Process]:
+    """A load, and its second worker, once both have sent something."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    follower = LedgerFollower(ledger)
+    deadline_s = time.monotonic() + 30
+    while {number for number, one in follower.poll_workers().items() if one.accepted > 500} != {0, 1}:
+        assert time.monotonic() < deadline_s, "the workers do not send"
+        time.sleep(0.1)
+    return process, psutil.Process(process.pid).children()[1]
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_part_of_a_lost_worker_is_taken_over_within_five_seconds(
+    endpoint: str, tmp_path: Path, end: signal.Signals
+) -> None:
     ledger = tmp_path / "ledger"
-    command = produce(endpoint, "clicks", "--rate", 2000, "--duration", "6s", "--workers", 2, "--ledger-dir", ledger)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        follower = LedgerFollower(ledger)
-        deadline_s = time.monotonic() + 30
-        while follower.poll().accepted < 1000 and time.monotonic() < deadline_s:
-            time.sleep(0.1)
-        psutil.Process(process.pid).children()[0].kill()
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 4
-    assert "ended without saying what came of its part" in err
-    indices = [index for chunk in read_entries(ledger) for index in chunk.index.tolist()]
-    assert sorted(indices) == list(range(len(indices)))
-    assert len(indices) == 32_000
+    options = ("--rate", 1000, "--duration", "12s", "--warm-up", "0s", "--workers", 2, "--ledger-dir", ledger)
+    process, worker = begin_with_two_workers(produce(endpoint, "clicks", *options), ledger)
+    lost_ns = time.time_ns()
+    worker.send_signal(end)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert not worker.is_running()
+    outcome, chunks = json.loads(out), list(read_entries(ledger))
+    indices, outcomes, due_ns = (
+        np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("index", "outcome", "intended_ns")
+    )
+    assert indices.tolist() == list(range(12_000))
+    for name in ("ACCEPTED", "UNKNOWN", "MISSED", "FAILED"):
+        assert np.count_nonzero(outcomes == Outcome[name]) == outcome[name.lower()], name
+    missed_ns = due_ns[outcomes == Outcome.MISSED]
+    assert len(missed_ns) > 500
+    assert missed_ns.min() > lost_ns - NS // 2
+    assert missed_ns.max() < lost_ns + 5 * NS
+    assert "worker 1 was lost" in outcome["void_reason"]
+    assert LedgerFollower(ledger).poll().finished
+
+
+def test_several_workers_end_at_one_record_when_they_are_interrupted(endpoint: str, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    options = ("--rate", 1000, "--duration", "10m", "--workers", 2, "--ledger-dir", ledger)
+    process, _ = begin_with_two_workers(produce(endpoint, "clicks", *options), ledger)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    outcome, progress = json.loads(out), LedgerFollower(ledger).poll()
+    assert (outcome["failed"], outcome["unknown"], outcome["missed"]) == (0, 0, 0)
+    assert (progress.finished, progress.accepted, progress.end_index) == (True, outcome["accepted"], progress.accepted)

@@ -38,6 +38,23 @@ def test_a_signal_ends_it_cleanly(start_simulator: Callable[..., Any], number: s
             pass
 
 
+def test_it_does_not_go_on_without_its_housekeeping() -> None:
+    broken = """
+from simulators.kinesis.command import main
+from simulators.kinesis.faults.faults import Faults
+calls = []
+def refresh(self, now_ms):
+    calls.append(now_ms)
+    if len(calls) == 3:
+        raise RuntimeError("out of order")
+Faults.refresh = refresh
+main(["--port", "0"])
+"""
+    ended = subprocess.run([sys.executable, "-c", broken], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 4
+    assert "error: the simulator's housekeeping ended: out of order" in ended.stderr
+
+
 def test_it_ends_in_time_although_a_client_never_finishes_its_request(start_simulator: Callable[..., Any]) -> None:
     one = start_simulator()
     with socket.create_connection(("127.0.0.1", one.port)) as slow:

@@ -113,8 +113,8 @@ async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Anno
     application = Application(service, requests, sampler, fan_out, disturbances)
     connections_max = _connections_max(len(doors))
     servers = [HttpServer(application, door.listener, door.certificate, connections_max) for door in doors]
-    serving = [asyncio.create_task(server.serve()) for server in servers]
-    housekeeping = asyncio.create_task(_keep_house(clock, accounts, sampler, faults, journal))
+    serving = [asyncio.create_task(server.serve(), name="HTTP server") for server in servers]
+    housekeeping = asyncio.create_task(_keep_house(clock, accounts, sampler, faults, journal), name="housekeeping")
     try:
         for door in doors:
             await until_healthy(door.address, door.certificate)
@@ -124,7 +124,7 @@ async def _serve(settings: ServerSettings, doors: Sequence[Door], announce: Anno
         faults.add_all(settings.disturbances.faults, clock())
         runtime.settle()
         announce(doors)
-        await _first(serving, stopping)
+        await _until_stopped([*serving, housekeeping], stopping)
     finally:
         housekeeping.cancel()
         fan_out.stop()
@@ -200,14 +200,16 @@ async def _keep_house(
         await asyncio.sleep(HOUSEKEEPING_S)
 
 
-async def _first(serving: "Sequence[asyncio.Task[None]]", stopping: asyncio.Event) -> None:
-    """Wait for the order to stop, or for a server to end by itself, which it should not."""
+async def _until_stopped(lasting: "Sequence[asyncio.Task[None]]", stopping: asyncio.Event) -> None:
+    """Wait for the order to stop; ListenError if one of these tasks ends by itself, without which nothing holds."""
     told = asyncio.create_task(stopping.wait())
-    done, _ = await asyncio.wait([*serving, told], return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait([*lasting, told], return_when=asyncio.FIRST_COMPLETED)
     if told in done:
         return
     told.cancel()
-    raise ListenError(f"the HTTP server ended: {done.pop().exception() or 'without a reason'}")
+    ended = done.pop()
+    _log.error("the %s ended", ended.get_name(), exc_info=ended.exception())
+    raise ListenError(f"the simulator's {ended.get_name()} ended: {ended.exception() or 'without a reason'}")
 
 
 def _remove(port_file: Path | None) -> None:

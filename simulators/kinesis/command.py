@@ -26,74 +26,74 @@ from simulators.kinesis.settings import (
 PROJECT = Path(__file__).resolve().parents[2]
 
 
+OPTIONS = (
+    click.option("--host", default=HOST, show_default=True, help="Address to listen on."),
+    click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=DEFAULT_PORT,
+        show_default=True,
+        help="Port to listen on; 0 takes a free one.",
+    ),
+    click.option(
+        "--port-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File that gets the port's number once the server is ready.",
+    ),
+    click.option(
+        "--tls-port",
+        type=click.IntRange(0, 65535),
+        help="Port for TLS beside the other one; 0 takes a free one. Without it there is no TLS.",
+    ),
+    click.option(
+        "--tls-port-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File that gets the number of the TLS port once the server is ready.",
+    ),
+    click.option(
+        "--tls-folder",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path(os.environ.get("FLOODMARK_HOME", PROJECT / ".floodmark")) / "tls",
+        show_default=".floodmark/tls",
+        help="Folder of the certificate, which is made there, and of what clients need to trust it.",
+    ),
+    click.option(
+        "--tls-names",
+        default="",
+        help="Host names and addresses that the certificate holds beside localhost, separated by commas.",
+    ),
+    click.option("--streams", default="", help="Streams to begin with, NAME:SHARDS separated by commas."),
+    click.option("--quotas", default="aws", show_default=True, help="aws, off, or a TOML file that changes some."),
+    click.option(
+        "--quota-scale",
+        type=click.FloatRange(0, 1000, min_open=True),
+        default=1.0,
+        show_default=True,
+        help="By how much every rate of a shard is multiplied.",
+    ),
+    click.option(
+        "--memory-mib",
+        type=click.IntRange(1),
+        default=1024,
+        show_default=True,
+        help="Memory for records; beyond it the oldest are forgotten.",
+    ),
+    click.option(
+        "--transition-ms",
+        type=click.IntRange(0),
+        default=TRANSITION_MS,
+        show_default=True,
+        help="How long creating, changing and deleting streams and consumers takes.",
+    ),
+    *durable_settings.OPTIONS,
+    *disturbance_settings.OPTIONS,
+)
+"""For the command line, in the order in which it shows them."""
+
+
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say what the simulator shall be."""
-    for option in reversed(
-        (
-            click.option("--host", default=HOST, show_default=True, help="Address to listen on."),
-            click.option(
-                "--port",
-                type=click.IntRange(0, 65535),
-                default=DEFAULT_PORT,
-                show_default=True,
-                help="Port to listen on; 0 takes a free one.",
-            ),
-            click.option(
-                "--port-file",
-                type=click.Path(dir_okay=False, path_type=Path),
-                help="File that gets the port's number once the server is ready.",
-            ),
-            click.option(
-                "--tls-port",
-                type=click.IntRange(0, 65535),
-                help="Port for TLS beside the other one; 0 takes a free one. Without it there is no TLS.",
-            ),
-            click.option(
-                "--tls-port-file",
-                type=click.Path(dir_okay=False, path_type=Path),
-                help="File that gets the number of the TLS port once the server is ready.",
-            ),
-            click.option(
-                "--tls-folder",
-                type=click.Path(file_okay=False, path_type=Path),
-                default=Path(os.environ.get("FLOODMARK_HOME", PROJECT / ".floodmark")) / "tls",
-                show_default=".floodmark/tls",
-                help="Folder of the certificate, which is made there, and of what clients need to trust it.",
-            ),
-            click.option(
-                "--tls-names",
-                default="",
-                help="Host names and addresses that the certificate holds beside localhost, separated by commas.",
-            ),
-            click.option("--streams", default="", help="Streams to begin with, NAME:SHARDS separated by commas."),
-            click.option(
-                "--quotas", default="aws", show_default=True, help="aws, off, or a TOML file that changes some."
-            ),
-            click.option(
-                "--quota-scale",
-                type=click.FloatRange(0, 1000, min_open=True),
-                default=1.0,
-                show_default=True,
-                help="By how much every rate of a shard is multiplied.",
-            ),
-            click.option(
-                "--memory-mib",
-                type=click.IntRange(1),
-                default=1024,
-                show_default=True,
-                help="Memory for records; beyond it the oldest are forgotten.",
-            ),
-            click.option(
-                "--transition-ms",
-                type=click.IntRange(0),
-                default=TRANSITION_MS,
-                show_default=True,
-                help="How long creating, changing and deleting streams and consumers takes.",
-            ),
-            *durable_settings.OPTIONS,
-            *disturbance_settings.OPTIONS,
-        )
-    ):
+    for option in reversed(OPTIONS):
         command = option(command)
     return command
 

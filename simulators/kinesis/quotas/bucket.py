@@ -59,37 +59,37 @@ class WriteQuota:
     """
 
     __slots__ = (
-        "_bytes_full",
-        "_bytes_rate",
-        "_records_full",
-        "_records_rate",
+        "bytes_full",
         "bytes_left",
+        "bytes_rate",
         "filled_ms",
+        "records_full",
         "records_left",
+        "records_rate",
     )
 
     def __init__(self, quotas: ShardQuotas, now_ms: int) -> None:
-        self._bytes_rate = quotas.write_bytes_per_second or _UNLIMITED
-        self._records_rate = quotas.write_records_per_second or _UNLIMITED
-        self.bytes_left = self._bytes_full = self._bytes_rate * 1000
-        self.records_left = self._records_full = self._records_rate * 1000
+        self.bytes_rate = quotas.write_bytes_per_second or _UNLIMITED
+        self.records_rate = quotas.write_records_per_second or _UNLIMITED
+        self.bytes_left = self.bytes_full = self.bytes_rate * 1000
+        self.records_left = self.records_full = self.records_rate * 1000
         self.filled_ms = now_ms
 
     def fill(self, now_ms: int) -> None:
         """Add what came in since the last time."""
         elapsed_ms = now_ms - self.filled_ms
         if elapsed_ms > 0:
-            left = self.bytes_left + elapsed_ms * self._bytes_rate
-            self.bytes_left = left if left < self._bytes_full else self._bytes_full
-            left = self.records_left + elapsed_ms * self._records_rate
-            self.records_left = left if left < self._records_full else self._records_full
+            left = self.bytes_left + elapsed_ms * self.bytes_rate
+            self.bytes_left = left if left < self.bytes_full else self.bytes_full
+            left = self.records_left + elapsed_ms * self.records_rate
+            self.records_left = left if left < self.records_full else self.records_full
             self.filled_ms = now_ms
 
     def admit(self, size_bytes: int, now_ms: int) -> bool:
         """Whether a record of this size may be stored now; if so it is accounted for."""
         self.fill(now_ms)
         size = size_bytes * 1000
-        if self.records_left < 1000 or self.bytes_left < min(size, self._bytes_full):
+        if self.records_left < 1000 or self.bytes_left < min(size, self.bytes_full):
             return False
         self.records_left -= 1000
         self.bytes_left -= size

@@ -9,8 +9,8 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
-from typing import NamedTuple, Protocol
+from itertools import accumulate, chain, pairwise
+from typing import Any, NamedTuple, Protocol
 
 SEGMENT_RECORDS_MAX = 128
 """A segment with so many records gets no more; one call may have put some beyond them."""
@@ -26,26 +26,38 @@ class Freed(NamedTuple):
     memory_bytes: int
 
 
+COLUMNS = 3
+"""What an open segment holds of a record: its fragment, the bytes of key and data, and when it arrived, in ms."""
+
+
 class OpenSegment(Protocol):
-    """The newest records of a log, by columns to which anybody may append who appends to all of them.
+    """The newest records of a log, one behind the other: anybody may append who appends all columns of a record.
 
     The first one is at position `first`; `start_bytes` are the sizes of all records before, added up.
     """
 
     first: int
     start_bytes: int
-    fragments: list[bytes]
-    sizes: list[int]
-    arrivals_ms: list[int]
+    rows: list[Any]
 
 
 @dataclass(slots=True)
 class _OpenSegment:
     first: int
     start_bytes: int = 0
-    fragments: list[bytes] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    arrivals_ms: list[int] = field(default_factory=list)
+    rows: list[Any] = field(default_factory=list)
+
+
+def _fragments(segment: OpenSegment) -> list[bytes]:
+    return segment.rows[::COLUMNS]
+
+
+def _sizes(segment: OpenSegment) -> list[int]:
+    return segment.rows[1::COLUMNS]
+
+
+def _arrivals_ms(segment: OpenSegment) -> list[int]:
+    return segment.rows[2::COLUMNS]
 
 
 @dataclass(slots=True)
@@ -98,15 +110,16 @@ class _Segment:
 
 
 def _sealed(segment: OpenSegment) -> _Segment:
-    ends_bytes = array("Q", accumulate(segment.sizes, initial=segment.start_bytes))
+    fragments = _fragments(segment)
+    ends_bytes = array("Q", accumulate(_sizes(segment), initial=segment.start_bytes))
     del ends_bytes[0]
     return _Segment(
         segment.first,
         segment.start_bytes,
-        b"".join(segment.fragments),
-        array("Q", accumulate(map(len, segment.fragments), initial=0)),
+        b"".join(fragments),
+        array("Q", accumulate(map(len, fragments), initial=0)),
         ends_bytes,
-        array("q", segment.arrivals_ms),
+        array("q", _arrivals_ms(segment)),
     )
 
 
@@ -140,7 +153,7 @@ class RecordLog:
     @property
     def end(self) -> int:
         """The position that the next record will get."""
-        return self._open.first + len(self._open.fragments)
+        return self._open.first + len(self._open.rows) // COLUMNS
 
     def __len__(self) -> int:
         return self.end - self.first
@@ -148,18 +161,19 @@ class RecordLog:
     @property
     def stored_bytes(self) -> int:
         """Memory that the records take."""
-        return self._sealed_memory_bytes + _memory_bytes(self._open.fragments)
+        return self._sealed_memory_bytes + _memory_bytes(_fragments(self._open))
 
     @property
     def appended_bytes(self) -> int:
         """Sizes of all records that were ever appended, but for those taken back."""
-        return self._open.start_bytes + sum(self._open.sizes)
+        return self._open.start_bytes + sum(_sizes(self._open))
 
     @property
     def last_arrival_ms(self) -> int:
         """When the newest record arrived; 0 if there is none."""
-        if self._open.arrivals_ms:
-            return self._open.arrivals_ms[-1]
+        if self._open.rows:
+            arrival_ms: int = self._open.rows[-1]
+            return arrival_ms
         return self._segments[-1].arrivals_ms[-1] if self._segments else 0
 
     @property
@@ -167,18 +181,16 @@ class RecordLog:
         """When the oldest record arrived; None if there is none."""
         if self._segments:
             return self._segments[0].arrivals_ms[0]
-        return self._open.arrivals_ms[0] if self._open.arrivals_ms else None
+        return self._open.rows[2] if self._open.rows else None
 
     def append(self, fragment: bytes, size_bytes: int, arrival_ms: int) -> int:
         """Store a record and return its position.
 
         `size_bytes` are those of its key and data; `arrival_ms` must not be smaller than the one before.
         """
-        if len(self._open.fragments) >= SEGMENT_RECORDS_MAX:
+        if len(self._open.rows) >= SEGMENT_RECORDS_MAX * COLUMNS:
             self.seal()
-        self._open.fragments.append(fragment)
-        self._open.sizes.append(size_bytes)
-        self._open.arrivals_ms.append(arrival_ms)
+        self._open.rows += fragment, size_bytes, arrival_ms
         return self.end - 1
 
     def seal(self) -> None:
@@ -187,16 +199,14 @@ class RecordLog:
         self._segments.append(segment)
         self._sealed_memory_bytes += segment.memory_bytes
         open_.first, open_.start_bytes = segment.end, segment.ends_bytes[-1]
-        # Emptied rather than made anew, they stay old objects, of which the garbage collector hardly ever takes notice.
-        open_.fragments.clear()
-        open_.sizes.clear()
-        open_.arrivals_ms.clear()
+        # Emptied rather than made anew, it stays an old object, which the garbage collector hardly ever looks at.
+        open_.rows.clear()
 
     def continue_in(self, open_: OpenSegment) -> None:
         """Let `open_` be the open segment from now on, with what is in the present one."""
         mine = self._open
         open_.first, open_.start_bytes = mine.first, mine.start_bytes
-        open_.fragments, open_.sizes, open_.arrivals_ms = mine.fragments, mine.sizes, mine.arrivals_ms
+        open_.rows = mine.rows
         self._open = open_
 
     def read(self, position: int, *, records_max: int, bytes_max: int) -> RecordSlice:
@@ -219,8 +229,8 @@ class RecordLog:
         """When the record at `position`, or the oldest one after it, arrived; None if there is no such record."""
         position = max(position, self.first)
         if position >= self._open.first:
-            index = position - self._open.first
-            return self._open.arrivals_ms[index] if index < len(self._open.arrivals_ms) else None
+            place = (position - self._open.first) * COLUMNS + 2
+            return self._open.rows[place] if place < len(self._open.rows) else None
         index = bisect_right(self._segments, position, key=lambda segment: segment.first) - 1
         segment = self._segments[index]
         return segment.arrivals_ms[position - segment.first]
@@ -230,7 +240,7 @@ class RecordLog:
         for segment in self._segments:
             if segment.arrivals_ms[-1] >= time_ms:
                 return segment.first + bisect_left(segment.arrivals_ms, time_ms)
-        return self._open.first + bisect_left(self._open.arrivals_ms, time_ms)
+        return self._open.first + bisect_left(_arrivals_ms(self._open), time_ms)
 
     def trim_to(self, position: int) -> int:
         """Forget the records before `position`; how many that were."""
@@ -248,17 +258,16 @@ class RecordLog:
             segment = self._segments.pop()
             self._sealed_memory_bytes -= segment.memory_bytes
             open_.first, open_.start_bytes = segment.first, segment.start_bytes
-            open_.fragments, open_.sizes = segment.fragments(0, len(segment)), segment.sizes
-            open_.arrivals_ms = list(segment.arrivals_ms)
-        start = position - open_.first
-        del open_.fragments[start:], open_.sizes[start:], open_.arrivals_ms[start:]
+            rows = zip(segment.fragments(0, len(segment)), segment.sizes, segment.arrivals_ms, strict=True)
+            open_.rows = list(chain.from_iterable(rows))
+        del open_.rows[(position - open_.first) * COLUMNS :]
 
     def free(self, wanted_bytes: int) -> Freed:
         """Forget the oldest records until `wanted_bytes` of memory are free, at most one segment."""
         if self._segments:
             lengths: Sequence[int] = [end - begin for begin, end in pairwise(self._segments[0].offsets)]
         else:
-            lengths = list(map(len, self._open.fragments))
+            lengths = list(map(len, _fragments(self._open)))
         freed = count = 0
         for length in lengths:
             if freed >= wanted_bytes:
@@ -273,9 +282,9 @@ class RecordLog:
         self.first += count
         if not self._segments:
             open_ = self._open
-            open_.start_bytes += sum(open_.sizes[:count])
+            open_.start_bytes += sum(_sizes(open_)[:count])
             open_.first += count
-            del open_.fragments[:count], open_.sizes[:count], open_.arrivals_ms[:count]
+            del open_.rows[: count * COLUMNS]
             return
         segment = self._segments[0]
         self._sealed_memory_bytes -= segment.memory_bytes

@@ -50,10 +50,10 @@ def test_the_history_is_a_table_and_a_document(tmp_path: Path) -> None:
     made = [EXAMPLES["build_run"](tmp_path, kind) for kind in ("pass", "fail")]
     (tmp_path / "20261121T000000Z-abnormal-orders-zzzz").mkdir()
     shown = invoke(runs, "--out", str(tmp_path)).stdout
-    assert "no result (interrupted?)" in shown
+    assert "no result (still running, or interrupted)" in shown
     assert shown.index("PASS") < shown.index("FAIL")
     first, *others = json.loads(invoke(runs, "--out", str(tmp_path), "--json").stdout)
-    assert first["problem"] == "no result (interrupted?)"
+    assert first["problem"] == "no result (still running, or interrupted)"
     assert [(one["verdict"], one["lost"]) for one in others] == [("PASS", 0), ("FAIL", 17)]
     assert others[0]["latency_ms_p99"] == store.read_run(made[0]).latency_ms.end_to_end.p99
     assert len(json.loads(invoke(runs, "--out", str(tmp_path), "--json", "--limit", "1").stdout)) == 1

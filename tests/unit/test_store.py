@@ -166,7 +166,7 @@ def test_runs_are_listed_newest_first_with_what_is_wrong_with_them(tmp_path: Pat
     found = store.list_runs(tmp_path)
     assert [one.directory for one in found] == [named, interrupted, broken, old]
     assert [one.run is None for one in found] == [False, True, True, False]
-    assert found[1].problem == "no result (interrupted?)"
+    assert found[1].problem == "no result (still running, or interrupted)"
     assert "has format 99" in found[2].problem
     assert [one.directory for one in store.list_runs(tmp_path, limit=2)] == [named, interrupted]
     assert store.list_runs(tmp_path / "absent") == []

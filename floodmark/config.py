@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import os
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -9,7 +10,22 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from floodmark.errors import ConfigurationError
-from floodmark.schedule import DURATION_MAX_S, RATE_MAX_RECORDS_PER_SECOND, ProfileOptions, Replay, parse_shape
+from floodmark.limits import BATCH_RECORDS_MAX, LINGER_DEFAULT_MS, LINGER_MAX_MS, SENDERS_DEFAULT, SENDERS_MAX
+from floodmark.schedule import (
+    DURATION_MAX_S,
+    RATE_MAX_RECORDS_PER_SECOND,
+    WARM_UP_MAX_S,
+    ProfileOptions,
+    Replay,
+    parse_shape,
+)
+
+REGION = "us-east-1"
+
+
+def default_region(environment: Mapping[str, str] = os.environ) -> str:
+    """What AWS's own tools take for the region when nobody names one, and as the jobs do without any of that."""
+    return environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or REGION
 
 
 class TrialConfig(BaseModel):
@@ -20,7 +36,7 @@ class TrialConfig(BaseModel):
     scenario: str
     rate_records_per_second: float = Field(default=1500.0, gt=0, le=RATE_MAX_RECORDS_PER_SECOND, allow_inf_nan=False)
     duration_s: float = Field(default=60.0, gt=0, le=DURATION_MAX_S, allow_inf_nan=False)
-    warm_up_s: float = Field(default=10.0, ge=0, le=3600, allow_inf_nan=False)
+    warm_up_s: float = Field(default=10.0, ge=0, le=WARM_UP_MAX_S, allow_inf_nan=False)
     profile: str = Field(default="constant", max_length=1000)
     spacing: Literal["even", "poisson"] = "even"
     shards: int = Field(default=3, ge=1, le=1000)
@@ -32,12 +48,14 @@ class TrialConfig(BaseModel):
     state_backend: Literal["heap", "rocksdb"] = "heap"
     seed: int = Field(default=1, ge=0, lt=2**63)
     abnormal_share: float = Field(default=0.2, ge=0, le=1)
-    batch_records: int = Field(default=500, ge=1, le=500)
-    linger_ms: float = Field(default=5.0, ge=0, le=10_000)
-    senders: int = Field(default=8, ge=1, le=256)
+    batch_records: int = Field(default=BATCH_RECORDS_MAX, ge=1, le=BATCH_RECORDS_MAX)
+    linger_ms: float = Field(default=LINGER_DEFAULT_MS, ge=0, le=LINGER_MAX_MS, allow_inf_nan=False)
+    senders: int = Field(default=SENDERS_DEFAULT, ge=1, le=SENDERS_MAX)
     generators: int = Field(default=1, ge=1, le=64)
     endpoint: str = "embedded"
-    region: str = Field(default="us-east-1", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    region: str = Field(
+        default_factory=default_region, validate_default=True, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+    )
     slos: tuple[str, ...] = ()
     schedule_delay_limit_ms: float = Field(default=20.0, gt=0)
     drain_timeout_s: float = Field(default=30.0, gt=0, le=3600)

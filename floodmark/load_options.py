@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ValidationError
 
 from floodmark import paths
-from floodmark.config import is_loopback
+from floodmark.config import default_region, is_loopback
 from floodmark.duration import parse_duration_s
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from floodmark.ledger import require_no_ledger
@@ -118,7 +118,7 @@ OPTIONS = (
         help="how long what is due or in flight at the end may still take",
     ),
     Option(flag="--stream", field="stream", default="", help="the stream to send to (that of the kind of records)"),
-    Option(flag="--region", field="region", default="us-east-1", help="AWS region"),
+    Option(flag="--region", field="region", default=default_region(), help="AWS region"),
     Option(
         flag="--endpoint",
         field="endpoint",

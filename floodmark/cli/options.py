@@ -70,7 +70,7 @@ _TRIAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _option("--linger-ms", "linger_ms", "How long a due record waits for others.", type=float),
     _option("--generators", "generators", "Processes that share the sending.", type=click.IntRange(1, 64)),
     _option("--endpoint", "endpoint", "embedded, or the URL of a Kinesis service on this machine.", type=str),
-    _option("--region", "region", "AWS region.", type=str),
+    _option("--region", "region", "AWS region.", type=str, shown="AWS_REGION, AWS_DEFAULT_REGION or us-east-1"),
     click.option(
         "--slo",
         "slos",

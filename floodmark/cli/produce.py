@@ -24,10 +24,10 @@ from floodmark.clock import SystemClock
 from floodmark.config import is_loopback
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from floodmark.ledger import LedgerFollower, LedgerProgress
+from floodmark.limits import BATCH_RECORDS_MAX
 from floodmark.load_options import OPTIONS, SWITCHES, LoadOptions, check_ledger, options_of, read_options
 from floodmark.price import on_demand_dollars, provisioned_dollars, read_prices
 from floodmark.produce import Load, Outcome, Sample, Workers, prepare_load, sample, write_records
-from floodmark.producer.settings import BATCH_RECORDS_MAX
 from floodmark.scenarios import SCENARIOS, find_scenario
 from floodmark.schedule import PROFILE_NAMES
 from floodmark.share import WORKERS_MAX

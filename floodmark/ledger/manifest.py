@@ -15,7 +15,9 @@ from simulators.traffic import DueTimes, Integers, Traffic
 from simulators.traffic.catalogue import TrafficOptions
 from simulators.traffic.recorded import RecordedTrafficOptions
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: the options of traffic and schedule as they are now; from those of 1, no records could be made again."""
+
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
@@ -100,7 +102,7 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 def read_manifests(directory: Path) -> list[Manifest]:
     """The manifests of all workers, by worker.
 
-    ConfigurationError if there is none or a newer floodmark wrote it; EnvironmentFailedError if one is damaged.
+    ConfigurationError if there is none or it is of another format; EnvironmentFailedError if one is damaged.
     """
     paths = sorted(directory.glob("manifest-*.json"))
     if not paths:
@@ -145,8 +147,14 @@ def _read(path: Path) -> Manifest:
     version = document.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise ConfigurationError(
-            f"{path} has format {version}, and this floodmark reads formats up to {FORMAT_VERSION}",
+            f"{path} has format {version}, and this floodmark reads format {FORMAT_VERSION}",
             "read it with the floodmark that wrote it, or a newer one",
+        )
+    if isinstance(version, int) and version < FORMAT_VERSION:
+        raise ConfigurationError(
+            f"{path} has format {version}, from which this floodmark cannot make its records again: it reads format"
+            f" {FORMAT_VERSION}",
+            "read it with the floodmark that wrote it, or run the load again",
         )
     try:
         return Manifest.model_validate(document).located(path.parent)

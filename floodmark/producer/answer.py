@@ -11,7 +11,8 @@ import numpy.typing as npt
 import orjson
 
 from floodmark.ledger import SEQUENCE_CHARACTERS_MAX, SEQUENCE_TYPE, Places
-from floodmark.producer.transport import THROTTLING_CODES, Answer, Ending
+from floodmark.limits import THROTTLING_CODES
+from floodmark.producer.transport import Answer, Ending
 
 _DETAIL_CHARACTERS_MAX = 300
 _RECORDS = b'"Records":['

@@ -4,8 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-BATCH_RECORDS_MAX = 500
-"""What one PutRecords takes, by the service's quotas."""
+from floodmark.limits import BATCH_RECORDS_MAX, LINGER_DEFAULT_MS, LINGER_MAX_MS, SENDERS_DEFAULT, SENDERS_MAX
 
 REQUEST_BYTES_MAX = 5 * 1024 * 1024
 """Of the records in the body of a call, as text. The service takes 10 MiB of keys and data, until October 2025 it took
@@ -18,9 +17,9 @@ class ProducerSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_records: int = Field(default=BATCH_RECORDS_MAX, ge=1, le=BATCH_RECORDS_MAX)
-    linger_ms: float = Field(default=5.0, ge=0, le=10_000, allow_inf_nan=False)
+    linger_ms: float = Field(default=LINGER_DEFAULT_MS, ge=0, le=LINGER_MAX_MS, allow_inf_nan=False)
     """How long the first record of a batch may wait for others: the price of fewer calls, paid in schedule delay."""
-    senders: int = Field(default=8, ge=1, le=256)
+    senders: int = Field(default=SENDERS_DEFAULT, ge=1, le=SENDERS_MAX)
     """Calls in flight at most; at 5 ms a batch, eight of them bear answers that take 40 ms."""
     retry_deadline_s: float = Field(default=10.0, ge=0, le=600, allow_inf_nan=False)
     """A record that is still refused this long after it was first sent has failed."""

@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from floodmark.errors import EnvironmentFailedError
 from floodmark.ledger import LedgerWriter, Outcome
+from floodmark.limits import THROTTLING_CODES
 from floodmark.producer.batch import Batch, CallResult, Columns, Parcel
 from floodmark.producer.dispatcher import Dispatcher
 from floodmark.producer.key_order import KeyOrder
 from floodmark.producer.portion import Portion
 from floodmark.producer.settings import ProducerSettings
-from floodmark.producer.transport import THROTTLING_CODES, Answer, Ending
+from floodmark.producer.transport import Answer, Ending
 from floodmark.schedule import NANOSECONDS_PER_SECOND
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000

@@ -7,17 +7,6 @@ from typing import Any, Protocol
 
 from floodmark.ledger import Places
 
-THROTTLING_CODES = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "LimitExceededException",
-        "ThrottlingException",
-        "KMSThrottlingException",
-        "RequestLimitExceeded",
-        "Throttling",
-    }
-)
-
 
 class Ending(Enum):
     """How a call ended, as far as the whole of it goes."""

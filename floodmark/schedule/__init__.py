@@ -12,6 +12,7 @@ from floodmark.schedule.profile import (
     DURATION_MAX_S,
     NANOSECONDS_PER_SECOND,
     RATE_MAX_RECORDS_PER_SECOND,
+    WARM_UP_MAX_S,
     Profile,
 )
 from floodmark.schedule.recording import RecordedArrivals
@@ -24,6 +25,7 @@ __all__ = [
     "PROFILE_NAMES",
     "RATE_MAX_RECORDS_PER_SECOND",
     "UNTIL_STOPPED",
+    "WARM_UP_MAX_S",
     "Course",
     "EvenArrivals",
     "Points",

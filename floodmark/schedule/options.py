@@ -11,6 +11,7 @@ from floodmark.schedule.profile import (
     DURATION_MAX_S,
     NANOSECONDS_PER_SECOND,
     RATE_MAX_RECORDS_PER_SECOND,
+    WARM_UP_MAX_S,
     Profile,
 )
 from floodmark.schedule.recording import RecordedArrivals
@@ -33,7 +34,7 @@ class ProfileOptions(BaseModel):
         default=None, gt=0, le=RATE_MAX_RECORDS_PER_SECOND, allow_inf_nan=False
     )
     duration_s: float | None = Field(default=None, gt=0, le=DURATION_MAX_S, allow_inf_nan=False)
-    warm_up_s: float = Field(default=0, ge=0, le=3600, allow_inf_nan=False)
+    warm_up_s: float = Field(default=0, ge=0, le=WARM_UP_MAX_S, allow_inf_nan=False)
     spacing: Literal["even", "poisson"] = "even"
     seed: int = Field(default=1, ge=0, lt=2**63)
     records_max: int | None = Field(default=None, ge=1)

@@ -18,6 +18,7 @@ from botocore.exceptions import ConnectionError as ConnectingError
 from floodmark.clock import Clock, SystemClock
 from floodmark.config import is_loopback
 from floodmark.errors import EnvironmentFailedError
+from floodmark.limits import THROTTLING_CODES
 
 RECORDS_A_CALL_MAX = 10_000
 """What one GetRecords answers at most, by the service's API reference."""
@@ -32,7 +33,6 @@ POLL_INTERVAL_S = 0.25
 """Between two looks at a stream's state: DescribeStreamSummary allows 20 a second."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_THROTTLED = {"ProvisionedThroughputExceededException", "LimitExceededException", "ThrottlingException"}
 _REFUSED = {
     "AccessDeniedException",
     "ExpiredTokenException",
@@ -318,7 +318,7 @@ _BY_CODE = {
 def _refusal(error: ClientError, what: str) -> KinesisError:
     code = error.response.get("Error", {}).get("Code", "")
     message = f"{what}: {code}: {_line(error.response.get('Error', {}).get('Message', ''))}"
-    if code in _THROTTLED:
+    if code in THROTTLING_CODES:
         return ThrottledError(message, "another reader or writer may be using up this stream's quota")
     if code in _REFUSED:
         return KinesisError(message, "check the credentials and the permissions of their role")

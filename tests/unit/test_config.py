@@ -77,3 +77,22 @@ def test_a_password_in_an_endpoint_is_refused_and_not_repeated() -> None:
         build_config({"scenario": "abnormal-orders", "endpoint": "http://user:secret@127.0.0.1:4567"})
     assert "is no endpoint" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-north-1"}, "eu-west-1"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-north-1"}, "eu-north-1"),
+        ({}, "us-east-1"),
+    ],
+)
+def test_the_region_is_that_of_the_environment_as_for_the_jobs(
+    environment: dict[str, str], region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert build_config({"scenario": "abnormal-orders"}).region == region
+    assert build_config({"scenario": "abnormal-orders", "region": "sa-east-1"}).region == "sa-east-1"

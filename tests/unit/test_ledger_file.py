@@ -196,12 +196,21 @@ def test_a_folder_without_one_is_named(tmp_path: Path) -> None:
     assert not LedgerFollower(tmp_path / "not-yet").poll().finished
 
 
-def test_manifests_of_the_future_and_damaged_ones_are_refused(writer: LedgerWriter, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "said"), [(1, "cannot make its records again"), (3, "reads format 2")])
+def test_manifests_of_other_formats_are_refused_by_their_format(
+    writer: LedgerWriter, tmp_path: Path, version: int, said: str
+) -> None:
     file = tmp_path / "manifest-0.json"
     text = file.read_text()
-    file.write_text(text.replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(ConfigurationError, match="format 2"):
+    assert '"format_version": 2' in text
+    file.write_text(text.replace('"format_version": 2', f'"format_version": {version}'))
+    with pytest.raises(ConfigurationError, match=f"format {version}.*{said}"):
         read_manifest(tmp_path)
+
+
+def test_damaged_manifests_are_refused(writer: LedgerWriter, tmp_path: Path) -> None:
+    file = tmp_path / "manifest-0.json"
+    text = file.read_text()
     file.write_text(text.replace('"seed": 5', '"seed": "five"'))
     with pytest.raises(EnvironmentFailedError, match=r"traffic_options\.orders\.seed"):
         read_manifest(tmp_path)

@@ -1,5 +1,6 @@
 """Requests against botocore's model."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -132,3 +133,13 @@ def test_every_action_of_the_service_can_be_validated() -> None:
         else:
             with pytest.raises(ServiceError, match=r"^ValidationException: .*Member must not be null"):
                 model.validate(operation, {})
+
+
+def test_names_of_actions_that_there_are_not_are_not_kept() -> None:
+    assert model.operation("PutRecord") is not None
+    tracemalloc.start()
+    for number in range(1_000):
+        assert model.operation(f"{number}{'x' * 10_000}") is None
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 1_000_000

@@ -37,11 +37,16 @@ def service_model() -> ServiceModel:
     return ServiceModel(Loader().load_service_model("kinesis", "service-2"), "kinesis")
 
 
-@cache
 def operation(name: str) -> OperationModel | None:
     """The model of one action; None if the service has no such action."""
+    # Looked up among those that there are: callers make up names, and none of those may be remembered.
+    return _operations().get(name)
+
+
+@cache
+def _operations() -> dict[str, OperationModel]:
     model = service_model()
-    return model.operation_model(name) if name in model.operation_names else None
+    return {name: model.operation_model(name) for name in model.operation_names}
 
 
 def constraint(shape_name: str, name: str) -> Any:

@@ -9,7 +9,7 @@ import base64
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import chain
 from operator import add
 from typing import Any
@@ -22,6 +22,10 @@ from simulators.kinesis.streams.record_log import RecordSlice
 from simulators.kinesis.wire.base64_text import decoded_sizes
 from simulators.kinesis.wire.decode_limits import DEPTH_MAX, FOREIGN_TAGS, require_few_cbor, require_few_json
 from simulators.kinesis.wire.fragment import as_cbor, as_json, cbor_fragment, cbor_head, json_fragment, json_fragments
+
+
+_REFUSALS_KEPT = 4096
+"""Encoded answers about refused records. Each names a shard and a stream, of which there may be ever new ones."""
 
 
 class EpochMs(int):
@@ -164,7 +168,7 @@ class JsonProtocol(Protocol):
         return b"".join((b'{"Records":[', *parts, b"],", self.encode(rest)[1:]))
 
 
-@cache
+@lru_cache(maxsize=_REFUSALS_KEPT)
 def _json_refused(one: Refused) -> str:
     return orjson.dumps({"ErrorCode": one.code, "ErrorMessage": one.message}).decode()
 
@@ -219,7 +223,7 @@ class CborProtocol(Protocol):
         return b"".join((head, *parts, others[1:]))
 
 
-@cache
+@lru_cache(maxsize=_REFUSALS_KEPT)
 def _cbor_refused(one: Refused) -> bytes:
     return cbor2.dumps({"ErrorCode": one.code, "ErrorMessage": one.message})
 

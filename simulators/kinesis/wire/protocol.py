@@ -23,7 +23,6 @@ from simulators.kinesis.wire.base64_text import decoded_sizes
 from simulators.kinesis.wire.decode_limits import DEPTH_MAX, FOREIGN_TAGS, require_few_cbor, require_few_json
 from simulators.kinesis.wire.fragment import as_cbor, as_json, cbor_fragment, cbor_head, json_fragment, json_fragments
 
-
 _REFUSALS_KEPT = 4096
 """Encoded answers about refused records. Each names a shard and a stream, of which there may be ever new ones."""
 

@@ -1,6 +1,5 @@
 """Faults as people write them: JSON to the running simulator, text on the command line, TOML as a schedule."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 from simulators.kinesis.errors import SettingsError
 from simulators.kinesis.faults.fault import KINDS, Fault
 from simulators.kinesis.nearest import nearest
+from simulators.kinesis.toml_file import read_toml
 
 _GUIDE = "docs/how-to/break-kinesis.md lists the faults and what they take"
 _EXAMPLE = "write KIND NAME=VALUE …, for example 'throttle stream=order-stream shard=1 begin=10s length=5s'"
@@ -49,14 +49,7 @@ def parse_fault(text: str) -> Fault:
 
 def load_faults(path: Path) -> tuple[Fault, ...]:
     """The schedule in a TOML file: one `[[fault]]` after another."""
-    try:
-        content = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise SettingsError(
-            f"the fault file {path} cannot be read: {error.strerror}", "name a TOML file that exists"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the fault file {path} is not TOML: {error}") from None
+    content = read_toml(path, f"the fault file {path}", remedy="name a TOML file that exists")
     entries = content.get("fault")
     if content.keys() != {"fault"} or not isinstance(entries, list):
         raise SettingsError(f"the fault file {path} must hold [[fault]] entries and nothing else", _GUIDE)

@@ -1,12 +1,12 @@
 """Latencies from the command line: one distribution for all actions, or a TOML file with one for each."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from simulators.kinesis.errors import SettingsError
 from simulators.kinesis.faults.latency_model import FORMS, KINDS, Distribution, LatencyModel, parse_distribution
 from simulators.kinesis.nearest import nearest
+from simulators.kinesis.toml_file import read_toml
 from simulators.kinesis.wire.model import service_model
 
 _SECTIONS = ("default", "actions")
@@ -16,15 +16,12 @@ def load_latency(named: str) -> LatencyModel:
     """A distribution as `--latency` takes it, or the name of a TOML file; SettingsError for anything else."""
     if named.partition(":")[0].strip() in KINDS:
         return LatencyModel(default=_distribution("--latency", named))
-    try:
-        content = tomllib.loads(Path(named).read_text())
-    except OSError as error:
-        raise SettingsError(
-            f"{named!r} is no distribution, and as a file it cannot be read: {error.strerror}",
-            f"write {FORMS}, or name a TOML file",
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the latency file {named} is not TOML: {error}") from None
+    content = read_toml(
+        Path(named),
+        f"the latency file {named}",
+        unreadable=f"{named!r} is no distribution, and as a file it cannot be read",
+        remedy=f"write {FORMS}, or name a TOML file",
+    )
     return _of_file(named, content)
 
 

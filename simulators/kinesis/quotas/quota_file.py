@@ -1,6 +1,5 @@
 """Quotas from a file: TOML that names what differs from the service's own."""
 
-import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 from simulators.kinesis.errors import SettingsError
 from simulators.kinesis.nearest import nearest
 from simulators.kinesis.quotas.quota import AWS, OFF, Quotas, ShardQuotas
+from simulators.kinesis.toml_file import read_toml
 from simulators.kinesis.wire.model import service_model
 
 
@@ -17,14 +17,7 @@ def load_quotas(named: str) -> Quotas:
     """`aws`, `off`, or a TOML file which changes what it names of the service's quotas; SettingsError otherwise."""
     if named in ("aws", "off"):
         return AWS if named == "aws" else OFF
-    try:
-        changes = tomllib.loads(Path(named).read_text())
-    except OSError as error:
-        raise SettingsError(
-            f"the quota file {named} cannot be read: {error.strerror}", "say aws, off, or name a TOML file"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the quota file {named} is not TOML: {error}") from None
+    changes = read_toml(Path(named), f"the quota file {named}", remedy="say aws, off, or name a TOML file")
     _refuse_unknown_keys(changes, named)
     try:
         return Quotas.model_validate(_merged(AWS.model_dump(), changes))

@@ -11,7 +11,7 @@ from floodmark.doctor import Finding, examine
 from floodmark.errors import EnvironmentFailedError
 
 
-@click.command()
+@click.command(short_help="What is installed, what is missing, and what mends it.")
 @click.option("--json", "as_json", is_flag=True, help="Findings as JSON on standard output.")
 def doctor(as_json: bool) -> int:
     """Tell what is installed, what is missing, and the command that mends it."""

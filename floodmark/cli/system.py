@@ -12,10 +12,17 @@ from floodmark.errors import EnvironmentFailedError
 from floodmark.scenarios import default_streams
 from floodmark.systems.embedded import KINESIS_PORT, SystemSettings, SystemState, bring_up, forget, read_state
 from floodmark.systems.flink import FlinkInstallation, FlinkLayout
+from simulators.traffic.catalogue import KINDS
 
 
-@click.command()
-@click.option("--kinesis-port", type=click.IntRange(0, 65535), default=KINESIS_PORT, show_default=True)
+@click.command(short_help="Start the Kinesis simulator and Flink, and leave them running.")
+@click.option(
+    "--kinesis-port",
+    type=click.IntRange(0, 65535),
+    default=KINESIS_PORT,
+    show_default=True,
+    help="Where the simulator answers.",
+)
 @click.option("--flink-port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="Flink's web page.")
 @click.option("--slots", type=click.IntRange(1, 64), default=4, show_default=True, help="Task slots.")
 @click.option("--shards", type=click.IntRange(1, 1000), default=3, show_default=True, help="Shards of each stream.")
@@ -24,7 +31,7 @@ def up(kinesis_port: int, flink_port: int, slots: int, shards: int, quotas: str)
     """Start the Kinesis simulator and a Flink cluster, and leave them running."""
     console = open_console(stderr=True)
     settings = SystemSettings(
-        kinesis_port=kinesis_port, flink_port=flink_port, slots=slots, quotas=quotas, streams=default_streams(shards)
+        kinesis_port=kinesis_port, flink_port=flink_port, slots=slots, quotas=quotas, streams=_streams(shards)
     )
     progress = open_progress(console)
     try:
@@ -38,7 +45,12 @@ def up(kinesis_port: int, flink_port: int, slots: int, shards: int, quotas: str)
     )
 
 
-@click.command()
+def _streams(shards: int) -> dict[str, int]:
+    """Those of every scenario, and one for each kind of records that a load test or `produce` sends."""
+    return dict.fromkeys((kind.stream for kind in KINDS.values()), shards) | default_streams(shards)
+
+
+@click.command(short_help="Where the embedded system answers, and which of its parts run.")
 @click.option("--json", "as_json", is_flag=True, help="The state as JSON on standard output.")
 @click.option("--shell", "as_shell", is_flag=True, help="Variables for a shell, so that `flink` finds the cluster.")
 def status(as_json: bool, as_shell: bool) -> int:

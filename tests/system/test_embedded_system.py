@@ -77,10 +77,8 @@ def test_up_status_down(home: Path) -> None:
         overview = urllib3.request("GET", f"{state.flink_address}/overview").json()
         assert overview["slots-total"] == state.slots == 4
         kinesis = BotoKinesisClient(endpoint=state.kinesis_endpoint, region="us-east-1")
-        assert {name: len(kinesis.shards(name)) for name in ("order-stream", "dead-letter-stream")} == {
-            "order-stream": 3,
-            "dead-letter-stream": 1,
-        }
+        expected = {"order-stream": 3, "trade-stream": 3, "dead-letter-stream": 1}
+        assert {name: len(kinesis.shards(name)) for name in expected} == expected
         kinesis.close()
         assert urllib3.request("GET", f"{state.kinesis_endpoint}/healthz").status == 200
         for address in state.metrics_addresses.values():

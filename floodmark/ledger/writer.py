@@ -217,7 +217,9 @@ class LedgerWriter:
 
 
 def require_no_ledger(directory: Path, worker: int = 0) -> None:
-    """ConfigurationError if the folder already holds a ledger of this worker."""
+    """ConfigurationError if this is no folder, or already holds a ledger of this worker."""
+    if directory.exists() and not directory.is_dir():
+        raise ConfigurationError(f"{directory} is no folder", "name a folder with --ledger-dir, or leave it out")
     if manifest_path(directory, worker).exists() or ledger_path(directory, worker).exists():
         raise ConfigurationError(
             f"{directory} already holds a ledger", "name another folder with --ledger-dir, or leave it out"

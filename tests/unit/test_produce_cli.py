@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from floodmark.cli.main import run_command_line
+from floodmark.load_options import options_of, read_options
 from floodmark.price import on_demand_dollars, provisioned_dollars, read_prices
 
 
@@ -78,6 +79,13 @@ def test_wrong_usage_says_what_is_wrong(arguments: list[str], said: str, capsys:
     assert said in capsys.readouterr().err
 
 
+def test_a_ledger_goes_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "ledger"
+    file.write_text("")
+    assert run_command_line(["produce", "orders", "--endpoint", "http://127.0.0.1:1", "--ledger-dir", str(file)]) == 2
+    assert f"{file} is no folder" in capsys.readouterr().err
+
+
 def test_a_missing_endpoint_is_an_error_of_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["produce", "orders", "--endpoint", "http://127.0.0.1:1"]) == 4
     assert "no Kinesis service answered" in capsys.readouterr().err
@@ -94,3 +102,12 @@ def test_the_cost_counts_units_and_steps_that_are_begun() -> None:
     assert on_demand_dollars(prices, record_bytes=1025, **hour) - prices.on_demand.stream_hour == pytest.approx(
         2 * (on_demand_dollars(prices, record_bytes=1, **hour) - prices.on_demand.stream_hour)
     )
+
+
+@pytest.mark.parametrize(("record_bytes", "batch"), [("", 500), ("200", 500), ("10000", 385), ("10485760", 1)])
+def test_no_more_records_are_made_at_once_than_fit_into_a_call(record_bytes: str, batch: int) -> None:
+    texts = {option.name: option.default for option in options_of("payloads")}
+    switches = {"resend_unknown": False, "ordered": False, "allow_remote": False}
+    given = {"record_bytes": record_bytes, "endpoint": "http://127.0.0.1:1"}
+    options = read_options("payloads", {**texts, **switches, **given})
+    assert options.settings.batch_records == batch

@@ -40,6 +40,7 @@ from floodmark.producer.signature import RequestSigner
 
 BIN = Path(sys.executable).parent
 STREAM = "order-stream"
+REGION = "us-east-1"
 RECORDS_A_SHARD_AND_SECOND = 1000
 FAULTS = (
     "partial-failure probability=0.002",
@@ -159,7 +160,7 @@ class Reader(threading.Thread):
             content_type="application/x-amz-json-1.1",
             target=f"Kinesis_20131202.{action}",
             service="kinesis",
-            region="us-east-1",
+            region=REGION,
             credentials=self._credentials,
         )
         body = orjson.dumps(members)
@@ -172,6 +173,7 @@ class Reader(threading.Thread):
 
 def produce(url: str, ledger: Path, records: int, rate: float, options: list[str]) -> None:
     command = [str(BIN / "floodmark"), "produce", "orders", "--endpoint", url, "--ledger-dir", str(ledger)]
+    command += ["--region", REGION]
     command += ["--records", str(records), "--rate", f"{rate:.0f}", "--duration", "24h", "--warm-up", "0s"]
     command += ["--resend-unknown", "--retry-deadline", "60s", "--drain", "120s", *options]
     command += ["--backlog-limit", "600s"]

@@ -1,7 +1,7 @@
 """The options of a load: one table for the load tests, their web page and `floodmark produce`, and what they mean."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -13,7 +13,7 @@ from floodmark.config import default_region, is_loopback
 from floodmark.duration import parse_duration_s
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from floodmark.ledger import require_no_ledger
-from floodmark.producer import ProducerSettings
+from floodmark.producer import ProducerSettings, batch_records_at_most
 from floodmark.schedule import (
     DURATION_MAX_S,
     UNTIL_STOPPED,
@@ -190,10 +190,16 @@ def read_options(kind: str, namespace: Mapping[str, Any]) -> LoadOptions:
         ledger=Path(values["ledger"]).absolute() if values["ledger"] else None,
     )
     try:
-        options.traffic("check")
+        traffic = options.traffic("check")
     except TrafficOptionError as error:
         raise ConfigurationError(str(error), "docs/reference/traffic.md lists the options") from None
-    return options
+    return options if isinstance(traffic, RecordedTrafficOptions) else _bounded(options, traffic.record_bytes)
+
+
+def _bounded(options: LoadOptions, record_bytes: int | None) -> LoadOptions:
+    """The same, with batches of no more records than fit into a call."""
+    batch_records = min(options.settings.batch_records, batch_records_at_most(record_bytes))
+    return replace(options, settings=options.settings.model_copy(update={"batch_records": batch_records}))
 
 
 def check_ledger(options: LoadOptions) -> None:

@@ -14,7 +14,6 @@ from load_alone import LoadAlone
 from load_leader import LoadLeader
 from load_options import add_arguments
 from load_page import add_page
-from load_plan import require_stream
 from load_session import LoadSession
 from load_worker import LoadWorker
 from locust.argument_parser import LocustArgumentParser
@@ -28,6 +27,7 @@ from orphans import end_with_parent
 from floodmark.errors import ConfigurationError, FloodmarkError
 from floodmark.load_options import LoadOptions, check_ledger, read_options
 from floodmark.producer import keep_heap
+from floodmark.systems.kinesis import open_shards
 from floodmark.systems.ports import require_free_port
 
 STOP_GRACE_S = 2.0
@@ -95,7 +95,7 @@ class LoadControl:
         try:
             options = self._read(texts)
             check_ledger(options)
-            require_stream(options)
+            _require_stream(options)
             if web_ui:
                 require_free_port(texts["web_port"], "Locust's web page (--web-port)")
         except FloodmarkError as error:
@@ -117,7 +117,7 @@ class LoadControl:
             return None
         host = request.form.get("host") or environment.host
         try:
-            require_stream(self._read({**vars(environment.parsed_options), **request.form, "endpoint": host}))
+            _require_stream(self._read({**vars(environment.parsed_options), **request.form, "endpoint": host}))
             if not self.role.processes:
                 raise ConfigurationError("no worker is connected yet", "start some with --worker, then try again")
         except FloodmarkError as error:
@@ -168,6 +168,10 @@ class SendersDispatcher(UsersDispatcher):
 
     def add_worker(self, worker_node: WorkerNode) -> None:
         """Nothing is to be done."""
+
+
+def _require_stream(options: LoadOptions) -> None:
+    open_shards(endpoint=options.endpoint, region=options.region, stream=options.stream)
 
 
 def _exit(error: FloodmarkError) -> NoReturn:

@@ -10,13 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from floodmark import paths
 from floodmark.clock import Clock
-from floodmark.errors import EnvironmentFailedError
 from floodmark.ledger import Manifest
 from floodmark.load_options import LoadOptions
 from floodmark.producer import ProducerSettings
 from floodmark.share import Shares
 from floodmark.store import new_run_id
-from floodmark.systems.kinesis import BotoKinesisClient, StreamMissingError
 from simulators.traffic.catalogue import TrafficOptions, find_kind
 
 LEAD_S = 0.5
@@ -25,7 +23,6 @@ LEAD_S = 0.5
 LEAD_TO_WORKERS_S = 2.0
 """The same where workers have to be told first."""
 
-READY_TIMEOUT_S = 3.0
 FOLDERS_MAX = 10_000
 
 _TOKEN_CHARACTERS = 8
@@ -87,21 +84,3 @@ def choose_folder(options: LoadOptions, clock: Clock) -> str:
 def _first_free(folder: Path) -> Path:
     others: Sequence[Path] = [folder.with_name(f"{folder.name}-{n}") for n in range(2, FOLDERS_MAX)]
     return next(one for one in (folder, *others) if not any(one.glob("manifest-*.json")))
-
-
-def require_stream(options: LoadOptions) -> None:
-    """EnvironmentFailedError if nobody answers at the endpoint, or there is no such stream."""
-    client = BotoKinesisClient(endpoint=options.endpoint, region=options.region)
-    try:
-        client.wait_until_ready(READY_TIMEOUT_S)
-        client.shards(options.stream)
-    except StreamMissingError as error:
-        raise EnvironmentFailedError(
-            f"there is no stream {options.stream} at {options.endpoint}", "create it, or name another with --stream"
-        ) from error
-    except EnvironmentFailedError as error:
-        raise EnvironmentFailedError(
-            error.message, "`floodmark up` starts an endpoint on this machine; --endpoint names another"
-        ) from error
-    finally:
-        client.close()

@@ -22,7 +22,7 @@ from floodmark.cli.options import JSON
 from floodmark.cli.progress import open_progress
 from floodmark.clock import SystemClock
 from floodmark.config import is_loopback
-from floodmark.errors import ConfigurationError, EnvironmentFailedError
+from floodmark.errors import ConfigurationError
 from floodmark.ledger import LedgerFollower, LedgerProgress
 from floodmark.limits import BATCH_RECORDS_MAX
 from floodmark.load_options import OPTIONS, SWITCHES, LoadOptions, check_ledger, options_of, read_options
@@ -32,13 +32,12 @@ from floodmark.scenarios import SCENARIOS, find_scenario
 from floodmark.schedule import PROFILE_NAMES
 from floodmark.share import WORKERS_MAX
 from floodmark.store import LEDGER, new_run_id
-from floodmark.systems.kinesis import BotoKinesisClient, Shard, StreamMissingError
+from floodmark.systems.kinesis import open_shards
 from simulators.traffic.catalogue import KINDS, find_kind
 from simulators.traffic.option_table import EVERY_KIND, TEXT_OPTIONS
 
 EXIT_INTERRUPTED = 130
 LOOK_EVERY_S = 1.0
-READY_TIMEOUT_S = 3.0
 
 _NOWHERE = "http://127.0.0.1"
 """Where a dry run sends its records to: it never asks."""
@@ -90,7 +89,7 @@ def produce(
     if dry_run:
         return _dry_run(options, to, as_json, console)
     check_ledger(options)
-    shards = _open_shards(options)
+    shards = open_shards(endpoint=options.endpoint, region=options.region, stream=options.stream)
     clock, randomness = SystemClock(), random.SystemRandom()
     run_id = new_run_id(f"produce-{find_kind(options.kind).name}", clock.now_ns(), randomness)
     directory = options.ledger or paths.runs() / run_id / LEDGER
@@ -136,24 +135,6 @@ def _aggregated(options: LoadOptions, records: int) -> LoadOptions:
     if records > 1 and options.settings.ordered:
         raise ConfigurationError("--aggregate and --ordered exclude each other", "leave one of them out")
     return replace(options, settings=options.settings.model_copy(update={"aggregate_records": records}))
-
-
-def _open_shards(options: LoadOptions) -> list[Shard]:
-    """The shards that take records; EnvironmentFailedError if nobody answers, or there is no such stream."""
-    client = BotoKinesisClient(endpoint=options.endpoint, region=options.region)
-    try:
-        client.wait_until_ready(READY_TIMEOUT_S)
-        return [shard for shard in client.shards(options.stream) if not shard.closed]
-    except StreamMissingError as error:
-        raise EnvironmentFailedError(
-            f"there is no stream {options.stream} at {options.endpoint}", "create it, or name another with --stream"
-        ) from error
-    except EnvironmentFailedError as error:
-        raise EnvironmentFailedError(
-            error.message, "`floodmark up` starts an endpoint on this machine; --endpoint names another"
-        ) from error
-    finally:
-        client.close()
 
 
 def _ask(load: Load, shards: int) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 
 from floodmark.ledger import Manifest
+from floodmark.producer import batch_records_at_most
 from simulators.traffic import RecordBatch
 
-BLOCK_RECORDS = 500
 SAMPLE_RECORDS_MAX = 100_000
 SHOWN_RECORDS = 10
 
@@ -83,8 +83,9 @@ def write_records(manifest: Manifest, file: BinaryIO, *, as_json: bool) -> int:
 def _blocks(manifest: Manifest, total: int) -> Iterator[tuple[np.ndarray[tuple[int], np.dtype[np.int64]], RecordBatch]]:
     """Due times in epoch nanoseconds, and the records, block by block."""
     traffic, schedule = manifest.traffic(), manifest.schedule()
-    for first in range(0, total, BLOCK_RECORDS):
-        due_ns = manifest.start_ns + schedule.due_offsets_ns(first, min(BLOCK_RECORDS, total - first))
+    block_records = batch_records_at_most(getattr(manifest.traffic_options, "record_bytes", None))
+    for first in range(0, total, block_records):
+        due_ns = manifest.start_ns + schedule.due_offsets_ns(first, min(block_records, total - first))
         yield due_ns, traffic.records(first, due_ns // _NANOSECONDS_PER_MILLISECOND)
 
 

@@ -6,7 +6,7 @@ from floodmark.producer.heap import keep_heap
 from floodmark.producer.loop_sender import LoopSender
 from floodmark.producer.producer import Producer
 from floodmark.producer.put_records import PutRecordsLoopTransport, PutRecordsTransport
-from floodmark.producer.settings import ProducerSettings
+from floodmark.producer.settings import ProducerSettings, batch_records_at_most
 from floodmark.producer.settlement import Totals
 from floodmark.producer.transport import Answer, Ending, LoopTransport, Request, Transport
 from floodmark.producer.transport_fake import FakeTransport
@@ -27,5 +27,6 @@ __all__ = [
     "Totals",
     "Transport",
     "Wait",
+    "batch_records_at_most",
     "keep_heap",
 ]

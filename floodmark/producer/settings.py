@@ -11,6 +11,21 @@ REQUEST_BYTES_MAX = 5 * 1024 * 1024
 5; longer bodies cost no less a record, and hold up what waits behind them."""
 
 
+FRAGMENT_BYTES = 256
+"""About what a record takes in the body of a call besides its data, as Base64: names, quotes, a key."""
+
+
+def batch_records_at_most(record_bytes: int | None) -> int:
+    """How many records of that size fit into a call, at least one; without a size, as many as a call may have.
+
+    All records of a batch are made at once, so this bounds memory too.
+    """
+    if record_bytes is None:
+        return BATCH_RECORDS_MAX
+    text_bytes = record_bytes * 4 // 3 + FRAGMENT_BYTES
+    return max(1, min(BATCH_RECORDS_MAX, REQUEST_BYTES_MAX // text_bytes))
+
+
 class ProducerSettings(BaseModel):
     """Limits of the producer; each is a bound on memory, on time, or on both."""
 

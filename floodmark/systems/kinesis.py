@@ -25,6 +25,7 @@ RECORDS_A_CALL_MAX = 10_000
 
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 10.0
+READY_TIMEOUT_S = 3.0
 CONTROL_ATTEMPTS_MAX = 4
 SAID_CHARACTERS_MAX = 300
 """Of what a service said; one that is no Kinesis may answer with a whole page."""
@@ -306,6 +307,24 @@ def _stored_record(record: dict[str, Any]) -> StoredRecord:
         # The service sends seconds with a fraction; rounding finds the millisecond that a binary fraction just misses.
         arrival_ms=round(record["ApproximateArrivalTimestamp"].timestamp() * 1000),
     )
+
+
+def open_shards(*, endpoint: str, region: str, stream: str) -> list[Shard]:
+    """The shards that take records, before a load; EnvironmentFailedError if nobody answers, or there is no stream."""
+    client = BotoKinesisClient(endpoint=endpoint, region=region)
+    try:
+        client.wait_until_ready(READY_TIMEOUT_S)
+        return [shard for shard in client.shards(stream) if not shard.closed]
+    except StreamMissingError as error:
+        raise EnvironmentFailedError(
+            f"there is no stream {stream} at {endpoint} in {region}", "create it, or name another with --stream"
+        ) from error
+    except EnvironmentFailedError as error:
+        raise EnvironmentFailedError(
+            error.message, "`floodmark up` starts an endpoint on this machine; --endpoint names another"
+        ) from error
+    finally:
+        client.close()
 
 
 _BY_CODE = {

@@ -68,6 +68,7 @@ _TRIAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _option("--abnormal-ratio", "abnormal_share", "Share of orders above 10,000.", type=click.FloatRange(0, 1)),
     _option("--batch", "batch_records", "Records in one PutRecords call, at most.", type=int),
     _option("--linger-ms", "linger_ms", "How long a due record waits for others.", type=float),
+    _option("--senders", "senders", "Calls in flight, at most, in each process.", type=int),
     _option("--generators", "generators", "Processes that share the sending.", type=click.IntRange(1, 64)),
     _option("--endpoint", "endpoint", "embedded, or the URL of a Kinesis service on this machine.", type=str),
     _option("--region", "region", "AWS region.", type=str, shown="AWS_REGION, AWS_DEFAULT_REGION or us-east-1"),

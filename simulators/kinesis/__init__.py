@@ -8,4 +8,6 @@ which fault meets which call, and `faults.faulty_call` carries such a call out.
 
 Everything from `service` on is synchronous and takes the moment as a parameter, so that it can be tested in simulated
 time (`direct`). One process and one event loop hold the whole state; no locks are needed.
+
+Nothing here imports anything of floodmark: whoever tests a Kinesis program can take this package alone.
 """

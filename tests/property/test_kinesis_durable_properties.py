@@ -188,7 +188,7 @@ class Durable(RuleBasedStateMachine):
         horizon_ms = self.direct.now_ms - 24 * HOUR_MS
         for name, records in self.acknowledged.items():
             self.acknowledged[name] = [one for one in records if one[1] >= horizon_ms]
-        self.direct.account.apply_retention(self.direct.now_ms)
+        self.direct.accounts.keep_house(self.direct.now_ms)
         assert self.direct.account.journal
         self.direct.account.journal.keep_house(self.direct.now_ms)
         self.iterators.clear()
@@ -199,7 +199,7 @@ class Durable(RuleBasedStateMachine):
         assert self.direct.account.journal
         self.direct.account.journal.close()
         self.direct = self.opened(self.direct.now_ms)
-        self.direct.account.apply_retention(self.direct.now_ms)
+        self.direct.accounts.keep_house(self.direct.now_ms)
 
     @rule(batch=batches, cut=st.floats(0, 1))
     def is_killed_while_it_writes(self, batch: list[tuple[int, bytes]], cut: float) -> None:

@@ -85,7 +85,7 @@ def test_records_older_than_the_retention_period_are_forgotten(direct: Direct) -
     direct.now_ms += HOUR_MS
     kept = direct.put(b"kept")
     direct.now_ms = START_MS + 24 * HOUR_MS + 1
-    direct.account.apply_retention(direct.now_ms)
+    direct.accounts.keep_house(direct.now_ms)
     records = direct("GetRecords", ShardIterator=direct.iterator())["Records"]
     assert [record["SequenceNumber"] for record in records] == [kept]
     assert direct.account.streams(direct.now_ms)[0].shards[0].counters.trimmed_by_age_records == 1
@@ -96,7 +96,7 @@ def test_an_iterator_whose_place_was_trimmed_goes_on_with_the_oldest_record(dire
     direct.now_ms += HOUR_MS
     direct.put(b"2")
     direct.now_ms = START_MS + 24 * HOUR_MS + 1
-    direct.account.apply_retention(direct.now_ms)
+    direct.accounts.keep_house(direct.now_ms)
     iterator = direct.iterator("AT_SEQUENCE_NUMBER", StartingSequenceNumber=first)
     assert [r["Data"] for r in direct("GetRecords", ShardIterator=iterator)["Records"]] == ["Mg=="]
 

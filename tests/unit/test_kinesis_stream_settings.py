@@ -44,7 +44,7 @@ def test_a_longer_retention_keeps_what_has_not_expired_and_a_shorter_one_forgets
     direct("IncreaseStreamRetentionPeriod", StreamName="s", RetentionPeriodHours=48)
     assert (direct.summary()["RetentionPeriodHours"], len(log)) == (48, 1)
     direct.now_ms += 20 * HOUR_MS
-    direct.account.apply_retention(direct.now_ms)
+    direct.accounts.keep_house(direct.now_ms)
     assert len(log) == 1
     direct("DecreaseStreamRetentionPeriod", StreamName="s", RetentionPeriodHours=24)
     assert (direct.summary()["RetentionPeriodHours"], len(log)) == (24, 0)

@@ -208,11 +208,6 @@ class Account:
         for stream in self._streams.values():
             yield from stream.shards
 
-    def apply_retention(self, now_ms: int) -> None:
-        """Forget what is older than its stream keeps it."""
-        for stream in self.streams(now_ms):
-            stream.apply_retention(now_ms)
-
     def note_put(self, size_bytes: int, records: int) -> None:
         """Keep the memory bound, which is shared with all other accounts."""
         self.memory.note_put(size_bytes, records)

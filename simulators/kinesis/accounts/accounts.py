@@ -1,6 +1,6 @@
 """All accounts in all regions: each is made when first used, with the streams of the start, and they share memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from simulators.kinesis.accounts.account import Account, AccountSettings
@@ -64,11 +64,16 @@ class Accounts:
 
     def keep_house(self, now_ms: int) -> None:
         """Let happen what is due, and forget what is older than its stream keeps it."""
+        for _ in self.housekeeping_steps(now_ms):
+            pass
+
+    def housekeeping_steps(self, now_ms: int) -> Iterator[None]:
+        """The same with pauses, in which calls may be answered: with many shards it takes as long as many calls."""
         for account in self.all():
-            account.apply_retention(now_ms)
             for stream in account.streams(now_ms):
                 stream.hot_keys.age(now_ms)
-        self.memory.count()
+                yield from stream.retention_steps(now_ms)
+        yield from self.memory.count_steps()
 
     def _make(self, caller: Caller, now_ms: int) -> Account:
         if len(self._accounts) >= ACCOUNTS_MAX:

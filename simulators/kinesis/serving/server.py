@@ -193,8 +193,10 @@ async def _keep_house(
 ) -> None:
     while True:
         faults.refresh(clock())
-        accounts.keep_house(clock())
-        sampler.sample(accounts, clock())
+        for _ in accounts.housekeeping_steps(clock()):
+            await asyncio.sleep(0)
+        for _ in sampler.sample_steps(accounts, clock()):
+            await asyncio.sleep(0)
         if journal:
             journal.keep_house(clock())
         await asyncio.sleep(HOUSEKEEPING_S)

@@ -1,15 +1,19 @@
 """What shards took in and gave out over the last seconds, for people to look at."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simulators.kinesis.accounts.accounts import Accounts
+from simulators.kinesis.streams.pauses import with_pauses
 from simulators.kinesis.streams.shard import Shard
 from simulators.kinesis.streams.stream import Stream
 
 WINDOW_S = 10
 
-_Key = tuple[str, str]
+_Counts = tuple[int, int, int, int]
+_Counters = dict[tuple[str, str], _Counts]
+"""By the key of the stream and the name of the shard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,25 @@ class RateSampler:
     """Remembers the shards' counters once a second, for as long as the window."""
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[int, dict[_Key, tuple[int, int, int, int]]]] = deque(maxlen=WINDOW_S + 1)
+        self._samples: deque[tuple[int, _Counters]] = deque(maxlen=WINDOW_S + 1)
 
     def sample(self, accounts: Accounts, now_ms: int) -> None:
         """Take the counters as they are now."""
-        self._samples.append((now_ms, _counters(accounts, now_ms)))
+        for _ in self.sample_steps(accounts, now_ms):
+            pass
+
+    def sample_steps(self, accounts: Accounts, now_ms: int) -> Iterator[None]:
+        """The same with pauses, in which calls may be answered. They are short beside the window."""
+        counters: _Counters = {}
+        for account in accounts.all():
+            for stream in account.streams(now_ms):
+                stream_key = stream.key
+                for shard in with_pauses(stream.shards):
+                    if shard is None:
+                        yield
+                    else:
+                        counters[stream_key, shard.id] = _counted(shard)
+        self._samples.append((now_ms, counters))
 
     def rates(self, stream: Stream, shard: Shard) -> Rates:
         """The rates of one shard between the oldest and the newest sample."""
@@ -46,15 +64,11 @@ class RateSampler:
         return Rates(*((new - old) / seconds for new, old in zip(last, first, strict=True)))
 
 
-def _counters(accounts: Accounts, now_ms: int) -> dict[_Key, tuple[int, int, int, int]]:
-    return {
-        (stream.key, shard.id): (
-            shard.counters.incoming_bytes,
-            shard.counters.incoming_records,
-            shard.counters.outgoing_bytes,
-            shard.counters.outgoing_records,
-        )
-        for account in accounts.all()
-        for stream in account.streams(now_ms)
-        for shard in stream.shards
-    }
+def _counted(shard: Shard) -> _Counts:
+    counters = shard.counters
+    return (
+        counters.incoming_bytes,
+        counters.incoming_records,
+        counters.outgoing_bytes,
+        counters.outgoing_records,
+    )

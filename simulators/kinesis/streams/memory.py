@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heapreplace
 from typing import Protocol
 
+from simulators.kinesis.streams.pauses import with_pauses
 from simulators.kinesis.streams.record_log import RECORD_OVERHEAD_BYTES
 from simulators.kinesis.streams.shard import Shard
 
@@ -52,9 +53,24 @@ class Memory:
             self.apply_bound()
 
     def count(self) -> None:
-        """Count anew what there is; to be called now and then, and when much was forgotten."""
-        self._counted = list(self._shards())
-        self._estimated_bytes = self.stored_bytes
+        """Count anew what there is; to be called when much was forgotten."""
+        for _ in self.count_steps():
+            pass
+
+    def count_steps(self) -> Iterator[None]:
+        """The same with pauses, in which puts may go on; to be done now and then.
+
+        What is put meanwhile into shards that come later is counted twice, until the next time.
+        """
+        shards, before_bytes = list(self._shards()), self._estimated_bytes
+        stored_bytes = 0
+        for shard in with_pauses(shards):
+            if shard is None:
+                yield
+            else:
+                stored_bytes += shard.log.stored_bytes
+        self._counted = shards
+        self._estimated_bytes = stored_bytes + max(0, self._estimated_bytes - before_bytes)
 
     def apply_bound(self) -> None:
         """Forget the oldest records of all until the rest fits into memory; counted by shard."""

@@ -1,6 +1,7 @@
 """One stream: its settings, its shards, and which of them a record goes to."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from simulators.kinesis.quotas.bucket import CallQuota
@@ -9,6 +10,7 @@ from simulators.kinesis.streams.consumer import Consumer
 from simulators.kinesis.streams.hashing import HashRange, RangeIndex, hash_key_from_number, uniform_ranges
 from simulators.kinesis.streams.hot_keys import HotKeys
 from simulators.kinesis.streams.on_demand import OnDemand
+from simulators.kinesis.streams.pauses import with_pauses
 from simulators.kinesis.streams.shard import Shard, shard_id
 from simulators.kinesis.streams.transition import Transition
 from simulators.kinesis.streams.visibility import AT_ONCE, Propagation
@@ -166,10 +168,19 @@ class Stream:
 
     def apply_retention(self, now_ms: int) -> None:
         """Forget records older than the retention period, and closed shards in which nothing can be left."""
+        for _ in self.retention_steps(now_ms):
+            pass
+
+    def retention_steps(self, now_ms: int) -> Iterator[None]:
+        """The same with a pause after every few shards, in which anything may happen to the stream."""
         horizon_ms = self.horizon_ms(now_ms)
-        for shard in self.shards:
+        for shard in with_pauses(self.shards):
+            if shard is None:
+                yield
+                continue
             shard.trim_older_than(horizon_ms)
-            if shard.closed_ms is not None and shard.closed_ms < horizon_ms:
+            is_expired = shard.closed_ms is not None and shard.closed_ms < horizon_ms
+            if is_expired and shard.id in self._shards:  # a call may have come first
                 self._forget(shard)
 
     def _forget(self, shard: Shard) -> None:

@@ -14,7 +14,9 @@ from floodmark.ledger.manifest import latest_shares, read_complete
 from floodmark.ledger.source import Source
 
 CHUNKS_OPEN_MAX = 160
-"""The outstanding records of a producer span the rate times the retry deadline: 10 million, at a million a second."""
+"""The outstanding records of a producer span the rate times the time that a record stays open, which is its retry
+deadline, or the 60 s of a call that is not answered: 10 million are 10 s at a million a second, or 60 s at 170,000. A
+chunk takes 5 MB."""
 
 
 def read_entries(directory: Path) -> Iterator[Entries]:
@@ -104,9 +106,16 @@ class _Merge:
             raise ValueError(f"a record of chunk {number} was settled before")
         if number not in self._chunks:
             if len(self._chunks) >= CHUNKS_OPEN_MAX:
-                raise ValueError(f"more than {CHUNKS_OPEN_MAX * CHUNK_RECORDS} records are outstanding")
+                raise self._too_many_are_open()
             self._chunks[number] = self._open(number)
         return self._chunks[number]
+
+    def _too_many_are_open(self) -> EnvironmentFailedError:
+        """Not damage: one record was open while very many others came and went."""
+        return EnvironmentFailedError(
+            f"a record stayed open while {CHUNKS_OPEN_MAX * CHUNK_RECORDS:,} others were sent, more than can be held",
+            "send at a lower rate, or with a shorter --retry-deadline",
+        )
 
     def _open(self, number: int) -> Chunk:
         """A chunk in which everything stands that was said of its records before one of them came."""

@@ -46,11 +46,18 @@ def find_credentials(endpoint: str) -> FrozenCredentials:
     return found.get_frozen_credentials  # type: ignore[no-any-return]
 
 
-class _Service:
+class _PutRecords:
     """One stream of one endpoint: how calls to it look, and what its answers mean."""
 
     def __init__(
-        self, *, endpoint: str, region: str, stream: str, credentials: FrozenCredentials | None, read_timeout_s: float
+        self,
+        *,
+        endpoint: str,
+        region: str,
+        stream: str,
+        connections: int,
+        credentials: FrozenCredentials | None = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
         parts = urlsplit(endpoint)
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
@@ -64,13 +71,17 @@ class _Service:
             region=region,
             credentials=credentials or find_credentials(endpoint),
         )
-        self.endpoint = Endpoint(
+        where = Endpoint(
             host=host,
             port=port,
             tls=_trust() if parts.scheme == "https" else None,
             read_timeout_s=read_timeout_s,
             answer_bytes_max=ANSWER_BYTES_MAX,
         )
+        self._open_pool(where, connections)
+
+    def _open_pool(self, endpoint: Endpoint, connections: int) -> None:
+        raise NotImplementedError
 
     def prepare(self, fragments: bytes, records: int) -> Request:
         body = b"%b%b]}" % (self._before, fragments)
@@ -82,26 +93,11 @@ class _Service:
             ) from error
 
 
-class PutRecordsTransport:
+class PutRecordsTransport(_PutRecords):
     """Transport to one stream of one endpoint; up to `connections` stay open between calls."""
 
-    def __init__(
-        self,
-        *,
-        endpoint: str,
-        region: str,
-        stream: str,
-        connections: int,
-        credentials: FrozenCredentials | None = None,
-        read_timeout_s: float = READ_TIMEOUT_S,
-    ) -> None:
-        self._service = _Service(
-            endpoint=endpoint, region=region, stream=stream, credentials=credentials, read_timeout_s=read_timeout_s
-        )
-        self._pool = ConnectionPool(self._service.endpoint, connections)
-
-    def prepare(self, fragments: bytes, records: int) -> Request:
-        return self._service.prepare(fragments, records)
+    def _open_pool(self, endpoint: Endpoint, connections: int) -> None:
+        self._pool = ConnectionPool(endpoint, connections)
 
     def send(self, request: Request) -> Answer:
         try:
@@ -113,26 +109,11 @@ class PutRecordsTransport:
         self._pool.close()
 
 
-class PutRecordsLoopTransport:
+class PutRecordsLoopTransport(_PutRecords):
     """The same for an event loop: `send` is awaited instead."""
 
-    def __init__(
-        self,
-        *,
-        endpoint: str,
-        region: str,
-        stream: str,
-        connections: int,
-        credentials: FrozenCredentials | None = None,
-        read_timeout_s: float = READ_TIMEOUT_S,
-    ) -> None:
-        self._service = _Service(
-            endpoint=endpoint, region=region, stream=stream, credentials=credentials, read_timeout_s=read_timeout_s
-        )
-        self._pool = LoopConnectionPool(self._service.endpoint, connections)
-
-    def prepare(self, fragments: bytes, records: int) -> Request:
-        return self._service.prepare(fragments, records)
+    def _open_pool(self, endpoint: Endpoint, connections: int) -> None:
+        self._pool = LoopConnectionPool(endpoint, connections)
 
     async def send(self, request: Request) -> Answer:
         try:

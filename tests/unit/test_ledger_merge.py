@@ -113,6 +113,17 @@ def test_a_long_load_after_a_loss_needs_no_more_memory_than_before(
     assert counted[[Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.MISSED]].tolist() == [total - 1000, 100, 900]
 
 
+def test_a_record_that_is_open_for_too_long_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("floodmark.ledger.entries.CHUNKS_OPEN_MAX", 2)
+    total = 4 * 65_536
+    writer = LedgerWriter(tmp_path, manifest(0, Shares.alone(total)).model_copy(update={"workers": 1}))
+    writer.intend([(0, 1)], sent_ns=1)
+    for first in range(1, total, 8192):
+        accept(writer, first, min(8192, total - first), "a")
+    with pytest.raises(EnvironmentFailedError, match="stayed open while 131,072 others"):
+        list(read_entries(tmp_path))
+
+
 def test_the_ledger_of_another_machine_is_missed_by_name(tmp_path: Path) -> None:
     LedgerWriter(tmp_path, manifest(0, shares_of())).close(now_ns=1, end_index=40)
     with pytest.raises(EnvironmentFailedError, match=r"lacks the ledger of worker 1 of 2.*\n.*copy its files"):

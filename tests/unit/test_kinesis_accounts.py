@@ -178,13 +178,14 @@ def test_metrics_tell_accounts_and_regions_apart() -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        ["s", "shard", 1, "", None, None],
-        ["s", 1, START_MS, "", None],
-        [None, "a", START_MS, "", None],
-        ["s", "a", "now", "", None],
-        ["s", "a", START_MS, "", {"Type": 1}],
-        ["s", "a", START_MS, "", {"Type": "AT_TIMESTAMP", "Timestamp": "x"}],
-        ["s", "a", START_MS, "", [1]],
+        ["ListShards", "s", "shard", 1, "", None, None],
+        ["ListShards", "s", 1, START_MS, "", None],
+        ["ListShards", None, "a", START_MS, "", None],
+        ["ListStreams", "s", "a", START_MS, "", None],
+        ["ListShards", "s", "a", "now", "", None],
+        ["ListShards", "s", "a", START_MS, "", {"Type": 1}],
+        ["ListShards", "s", "a", START_MS, "", {"Type": "AT_TIMESTAMP", "Timestamp": "x"}],
+        ["ListShards", "s", "a", START_MS, "", [1]],
         {"s": 1},
     ],
 )

@@ -96,6 +96,7 @@ def test_a_page_of_consumers_is_of_the_stream_that_was_listed() -> None:
         {"StreamARN": ARN, "StreamCreationTimestamp": START_MS // 1000},
     ):
         assert direct.error("ListStreamConsumers", NextToken=token, **request).type == "InvalidArgumentException"
+    assert direct.error("ListShards", NextToken=token).type == "InvalidArgumentException"
 
 
 def test_a_stream_has_twenty_consumers_and_five_in_the_making() -> None:

@@ -65,7 +65,19 @@ class Call:
         for name in contradicting:
             if name in self.request:
                 raise invalid_argument(f"NextToken and {name} cannot be provided together.")
-        return PageToken.parse(self.request["NextToken"], self.now_ms)
+        return PageToken.parse(self.request["NextToken"], self.operation.name, self.now_ms)
+
+    def next_page(self, stream: Stream | None, after: str, wanted: dict[str, Any] | None = None) -> str:
+        """The text of the token of the page that begins behind `after`; of a stream's list, unless it is None."""
+        token = PageToken(
+            action=self.operation.name,
+            stream=stream.name if stream else "",
+            after=after,
+            issued_ms=self.now_ms,
+            account_id=stream.account_id if stream else "",
+            filter=wanted,
+        )
+        return token.text()
 
     def active_stream(self) -> Stream:
         """The stream that the request names, which must not be changing."""

@@ -9,7 +9,6 @@ from simulators.kinesis.streams.consumer import Consumer
 from simulators.kinesis.streams.position import Start, start_position
 from simulators.kinesis.streams.stream import ON_DEMAND, Stream
 from simulators.kinesis.streams.subscription import Subscription, require_call
-from simulators.kinesis.wire.page_token import PageToken
 from simulators.kinesis.wire.protocol import EpochMs
 
 LIST_MAX = 100
@@ -79,8 +78,7 @@ def list_stream_consumers(call: Call) -> dict[str, Any]:
     page = names[: min(request.get("MaxResults", LIST_MAX), LIST_MAX)]
     answer: dict[str, Any] = {"Consumers": [_described(stream.consumers[name], now_ms) for name in page]}
     if len(page) < len(names):
-        next_page = PageToken(account_id=stream.account_id, stream=stream.name, after=page[-1], issued_ms=now_ms)
-        answer["NextToken"] = next_page.text()
+        answer["NextToken"] = call.next_page(stream, page[-1])
     return answer
 
 

@@ -127,7 +127,7 @@ def list_streams(call: Call) -> dict[str, Any]:
         "StreamSummaries": [_summary(one, now_ms) for one in page],
     }
     if answer["HasMoreStreams"]:
-        answer["NextToken"] = PageToken(stream="", after=page[-1].name, issued_ms=now_ms).text()
+        answer["NextToken"] = call.next_page(None, page[-1].name)
     return answer
 
 
@@ -145,10 +145,7 @@ def list_shards(call: Call) -> dict[str, Any]:
     page = shards[: min(request.get("MaxResults", LIST_SHARDS_MAX), LIST_SHARDS_MAX)]
     answer: dict[str, Any] = {"Shards": [shard_list.described(shard) for shard in page]}
     if len(page) < len(shards):
-        next_page = PageToken(
-            account_id=stream.account_id, stream=stream.name, after=page[-1].id, filter=wanted, issued_ms=now_ms
-        )
-        answer["NextToken"] = next_page.text()
+        answer["NextToken"] = call.next_page(stream, page[-1].id, wanted)
     return answer
 
 

@@ -14,8 +14,9 @@ LIFETIME_MS = 300_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageToken:
-    """The next page begins behind the item named `after`; `filter` is the one of the first page."""
+    """The next page of what `action` lists begins behind the item named `after`; `filter` is that of the first page."""
 
+    action: str
     stream: str
     after: str
     issued_ms: int
@@ -24,14 +25,14 @@ class PageToken:
 
     def text(self) -> str:
         """The form that clients see."""
-        values = [self.stream, self.after, self.issued_ms, self.account_id, self.filter]
+        values = [self.action, self.stream, self.after, self.issued_ms, self.account_id, self.filter]
         return base64.b64encode(orjson.dumps(values)).decode()
 
     @classmethod
-    def parse(cls, text: str, now_ms: int) -> Self:
-        """The token behind its text; InvalidArgumentException or ExpiredNextTokenException otherwise."""
+    def parse(cls, text: str, action: str, now_ms: int) -> Self:
+        """The token of this action behind its text; InvalidArgumentException or ExpiredNextTokenException otherwise."""
         token = cls._read(text)
-        if token is None:
+        if token is None or token.action != action:
             raise invalid_argument("NextToken is invalid.")
         if now_ms - token.issued_ms > LIFETIME_MS:
             raise ServiceError("ExpiredNextTokenException", "The pagination token passed to the operation is expired.")
@@ -54,13 +55,13 @@ class PageToken:
         if not isinstance(text, str):
             return None
         try:
-            stream, after, issued_ms, account_id, wanted = orjson.loads(base64.b64decode(text, validate=True))
+            action, stream, after, issued_ms, account_id, wanted = orjson.loads(base64.b64decode(text, validate=True))
         except (binascii.Error, ValueError, TypeError):
             return None
-        texts = (stream, after, account_id)
+        texts = (action, stream, after, account_id)
         if not (all(isinstance(one, str) for one in texts) and type(issued_ms) is int and _is_filter(wanted)):
             return None
-        return cls(stream=stream, after=after, issued_ms=issued_ms, account_id=account_id, filter=wanted)
+        return cls(action=action, stream=stream, after=after, issued_ms=issued_ms, account_id=account_id, filter=wanted)
 
 
 def _is_filter(wanted: object) -> bool:

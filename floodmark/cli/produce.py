@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from floodmark import paths
@@ -38,6 +38,13 @@ from simulators.traffic.option_table import EVERY_KIND, TEXT_OPTIONS
 
 EXIT_INTERRUPTED = 130
 LOOK_EVERY_S = 1.0
+PRODUCED = "produce"
+"""The folder of these loads below the runs: they have no verdict, and the history does not list them."""
+
+_AT_INTERRUPT = (
+    "interrupted: what is due is still sent; Ctrl-C again waits for nothing",
+    "interrupted again: what is in flight counts as unknown",
+)
 
 _NOWHERE = "http://127.0.0.1"
 """Where a dry run sends its records to: it never asks."""
@@ -91,8 +98,8 @@ def produce(
     check_ledger(options)
     shards = open_shards(endpoint=options.endpoint, region=options.region, stream=options.stream)
     clock, randomness = SystemClock(), random.SystemRandom()
-    run_id = new_run_id(f"produce-{find_kind(options.kind).name}", clock.now_ns(), randomness)
-    directory = options.ledger or paths.runs() / run_id / LEDGER
+    run_id = new_run_id(find_kind(options.kind).name, clock.now_ns(), randomness)
+    directory = options.ledger or paths.runs() / PRODUCED / run_id / LEDGER
     load = prepare_load(options, directory, workers=workers, clock=clock, randomness=randomness)
     load = load.model_copy(update={"shard_starts": tuple(str(shard.hash_start) for shard in shards)})
     if not is_loopback(options.endpoint) and not yes:
@@ -194,6 +201,7 @@ def _send(load: Load, count: int, as_json: bool, console: Console) -> int:
                         phase.update(min(time.monotonic() - started_s, total_s), _note(follower.poll()))
                     except KeyboardInterrupt:
                         interrupts += 1
+                        console.print(_AT_INTERRUPT[min(interrupts, len(_AT_INTERRUPT)) - 1], soft_wrap=True)
                         workers.stop() if interrupts == 1 else workers.give_up()
         finally:
             progress.close()
@@ -206,16 +214,17 @@ def _send(load: Load, count: int, as_json: bool, console: Console) -> int:
 
 
 def _note(at: LedgerProgress) -> str:
+    """What may be wrong comes first: 80 columns have room for no more."""
     return (
-        f"due {at.due:,} · accepted {at.accepted:,} · throttled {at.throttled:,} · backlog {at.backlog:,} · "
-        f"schedule delay p99 {at.schedule_delay_p99_ms:,.1f} ms"
+        f"p99 {at.schedule_delay_p99_ms:,.0f} ms late · backlog {at.backlog:,} · throttled {at.throttled:,} · "
+        f"accepted {at.accepted:,} of {at.due:,} due"
     )
 
 
 def _show_sample(look: Sample, options: LoadOptions, console: Console) -> None:
-    table = Table("due s", "key", "record", box=None)
+    table = Table("due s", Column("key", overflow="fold"), Column("record", overflow="fold"), box=None)
     for due_s, key, value in look.shown:
-        table.add_row(f"{due_s:.3f}", Text(key), Text(value[:200].decode(errors="backslashreplace")))
+        table.add_row(f"{due_s:.3f}", Text(_printable(key)), Text(_printable(_text(value[:200]))))
     console.print(table)
     console.print(
         f"{look.total:,} records of {look.size_bytes:,.0f} bytes with their key; of the first {look.sampled:,}: "
@@ -225,11 +234,17 @@ def _show_sample(look: Sample, options: LoadOptions, console: Console) -> None:
     )
 
 
+def _text(value: bytes) -> str:
+    return value.decode(errors="backslashreplace")
+
+
+def _printable(text: str) -> str:
+    """Line breaks, and whatever else a terminal would obey, written out."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def _sample_document(look: Sample) -> dict[str, Any]:
-    shown = [
-        {"due_s": due_s, "key": key, "value": value.decode(errors="backslashreplace")}
-        for due_s, key, value in look.shown
-    ]
+    shown = [{"due_s": due_s, "key": key, "value": _text(value)} for due_s, key, value in look.shown]
     measures = ("total", "sampled", "size_bytes", "keys", "busiest_key_share", "making_us_a_record")
     return {**{name: getattr(look, name) for name in measures}, "records": shown}
 

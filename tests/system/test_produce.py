@@ -96,6 +96,7 @@ def test_an_interrupt_sends_what_is_due_and_ends_with_130(endpoint: str, tmp_pat
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
+    assert "interrupted: what is due is still sent" in err
     outcome = json.loads(out)
     assert outcome["accepted"] >= 500
     assert (outcome["failed"], outcome["unknown"], outcome["missed"]) == (0, 0, 0)

@@ -25,6 +25,13 @@ def test_a_dry_run_shows_records_and_sends_nothing(capsys: pytest.CaptureFixture
     assert keys[0] == keys[1]
 
 
+def test_what_a_dry_run_shows_cannot_order_the_terminal_about(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["produce", "payloads", "--dry-run", "--record-bytes", "300"]) == 0
+    shown = capsys.readouterr().err
+    assert "\\x1b" in shown  # the ten records hold random bytes, of which some are escape characters
+    assert all(one.isprintable() or one == "\n" for one in shown)
+
+
 @pytest.mark.parametrize("name", ["orders.csv", "orders.jsonl"])
 def test_a_dry_run_writes_every_record(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / name

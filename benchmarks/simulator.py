@@ -6,7 +6,8 @@ from a processor of its own; then boto3 does the same, where boto3 is most of th
 record with quotas too high to refuse any. Beside them is a loop that does the least that is right
 (`simulator_reference.py`), against which processor time is held: user and system time of the server's process.
 
-Last comes the latency of calls that are sent evenly spaced at half of the highest rate, whatever becomes of them.
+Last comes the latency of calls that are sent evenly spaced at half of the highest rate, whatever becomes of them: from
+when each was due and, since the client itself may be late, from when it was sent, with how late the client was.
 """
 
 import argparse
@@ -25,7 +26,7 @@ import boto3
 import numpy as np
 import psutil
 from botocore.config import Config
-from simulator_client import PUT_RECORDS, Connection, at_rate, records, request, saturate
+from simulator_client import PUT_RECORDS, Connection, Paced, at_rate, records, request, saturate
 from simulator_servers import PEERS, REFERENCE, SIMULATOR, MissingServerError, Server, processors, running
 
 SHARDS = 400
@@ -66,11 +67,11 @@ class Rate:
 
 @dataclass(slots=True)
 class Measured:
-    """One server: rates by what was done, latencies in milliseconds likewise, its memory at the end."""
+    """One server: rates by what was done, latencies likewise, its memory at the end."""
 
     name: str
     rates: dict[str, Rate] = field(default_factory=dict)
-    latencies_ms: dict[str, list[float]] = field(default_factory=dict)
+    paced: dict[str, Paced] = field(default_factory=dict)
     memory_bytes: int = 0
 
 
@@ -174,11 +175,16 @@ class Bench:
             half = self.measured.rates[kind].median_records_per_second / records_a_call / 2
             connections = [Connection(self._port) for _ in range(LATENCY_CONNECTIONS)]
             at_rate(connections, prepared, half, min(1.0, seconds / 4))
-            self.measured.latencies_ms[kind] = at_rate(connections, prepared, half, seconds)
+            paced = self.measured.paced[kind] = at_rate(connections, prepared, half, seconds)
             for connection in connections:
                 connection.close()
-            p99 = np.percentile(self.measured.latencies_ms[kind], 99)
-            tell(f"  {kind} at {half:,.0f} calls/s: p99 {p99:.2f} ms")
+            due, sent, late = np.percentile(
+                [paced.from_due_ms, paced.from_sending_ms, paced.client_late_ms], 99, axis=1
+            )
+            tell(
+                f"  {kind} at {half:,.0f} calls/s: p99 {due:.2f} ms from when due, {sent:.2f} from when sent; "
+                f"client late by {late:.2f}"
+            )
 
     def _kinds(self) -> tuple[tuple[str, Any, int], ...]:
         return (
@@ -228,9 +234,14 @@ def print_table(all_measured: list[Measured], skipped: dict[str, str]) -> None:
     print("\n| latency at half of the highest rate | p50 ms | p90 ms | p99 ms | p99.9 ms | max ms |")
     print("|---|---:|---:|---:|---:|---:|")
     for one in all_measured:
-        for kind, latencies_ms in one.latencies_ms.items():
-            found = [*np.percentile(latencies_ms, [50, 90, 99, 99.9]), max(latencies_ms)]
-            print(f"| {kind} | " + " | ".join(f"{value:.2f}" for value in found) + " |")
+        for kind, paced in one.paced.items():
+            for what, values_ms in (
+                ("from when due", paced.from_due_ms),
+                ("from when sent", paced.from_sending_ms),
+                ("client late by", paced.client_late_ms),
+            ):
+                found = [*np.percentile(values_ms, [50, 90, 99, 99.9]), max(values_ms)]
+                print(f"| {kind}, {what} | " + " | ".join(f"{value:.2f}" for value in found) + " |")
     for name, reason in skipped.items():
         print(f"\n{name} was skipped: {reason}")
 

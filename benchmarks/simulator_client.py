@@ -1,12 +1,14 @@
 """A client for measuring servers: prepared requests on plain sockets, and as little else as it can do with."""
 
 import base64
+import gc
 import random
 import selectors
 import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -153,26 +155,40 @@ def saturate(connections: Sequence[Connection], prepared: Iterator[bytes], secon
     return calls, time.perf_counter() - start_s
 
 
+@dataclass(slots=True)
+class Paced:
+    """Calls that were sent evenly spaced, in milliseconds by call: from when it was due, and from when it was sent,
+    to its answer; and by how much its sending was late while a connection was free, which is the client's own doing.
+    """
+
+    from_due_ms: list[float] = field(default_factory=list)
+    from_sending_ms: list[float] = field(default_factory=list)
+    client_late_ms: list[float] = field(default_factory=list)
+
+
 def at_rate(
     connections: Sequence[Connection], prepared: Iterator[bytes], calls_per_second: float, seconds: float
-) -> list[float]:
-    """Send calls evenly spaced whatever becomes of them: for each, the milliseconds from when it was due to its answer.
+) -> Paced:
+    """Send calls evenly spaced whatever becomes of them.
 
     A call that no connection is free for waits for one, and its clock runs.
     """
-    free, due_s = list(connections), {}
+    free, moments_s = list(connections), {}
     count = int(calls_per_second * seconds)
-    latencies_ms: list[float] = []
-    sent = 0
+    paced = Paced()
+    sent, freed_s = 0, 0.0
+    gc.collect()
+    gc.freeze()  # or else looking through all prepared bodies would make calls late
     with selectors.SelectSelector() as ready:  # the others round waits up to milliseconds
         start_s = time.perf_counter()
-        while len(latencies_ms) < count:
+        while len(paced.from_due_ms) < count:
             next_s = start_s + sent / calls_per_second
             now_s = time.perf_counter()
             if sent < count and free and now_s >= next_s:
                 connection = free.pop()  # the one used last, as clients' pools do it
                 connection.send(next(prepared))
-                due_s[connection] = next_s
+                moments_s[connection] = next_s, now_s
+                paced.client_late_ms.append((now_s - max(next_s, freed_s)) * 1000)
                 ready.register(connection, selectors.EVENT_READ)
                 sent += 1
                 continue
@@ -181,7 +197,12 @@ def at_rate(
                 connection = key.fileobj  # type: ignore[assignment]
                 if connection.take() is None:
                     continue
-                latencies_ms.append((time.perf_counter() - due_s.pop(connection)) * 1000)
+                now_s = time.perf_counter()
+                due_s, sent_s = moments_s.pop(connection)
+                paced.from_due_ms.append((now_s - due_s) * 1000)
+                paced.from_sending_ms.append((now_s - sent_s) * 1000)
                 ready.unregister(connection)
+                if not free:
+                    freed_s = now_s
                 free.append(connection)
-    return latencies_ms
+    return paced

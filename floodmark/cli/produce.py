@@ -52,11 +52,13 @@ _NOWHERE = "http://127.0.0.1"
 
 def _load_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every kind of load, from the table that the load tests have too."""
-    flags = {option.flag: (option.name, option.help) for option in (*OPTIONS, *TEXT_OPTIONS)}
     kinds = {option.flag: option.kinds for option in TEXT_OPTIONS if option.kinds != EVERY_KIND}
-    for flag, (name, text) in reversed(flags.items()):
-        only = f" [{', '.join(sorted(kinds[flag]))}]" if flag in kinds else ""
-        command = click.option(flag, name, default=None, help=f"{text}{only}", metavar="TEXT")(command)
+    for option in reversed((*OPTIONS, *TEXT_OPTIONS)):
+        text = option.help.replace("--host, else ", "")  # which is Locust's
+        only = f" [{', '.join(sorted(kinds[option.flag]))}]" if option.flag in kinds else ""
+        default = f"  [default: {option.default}]" if option.default else ""
+        flag = click.option(option.flag, option.name, default=None, help=f"{text}{only}{default}", metavar="TEXT")
+        command = flag(command)
     for flag, text in SWITCHES.items():
         if flag != "--allow-remote":  # here one is asked, or says --yes
             command = click.option(flag, is_flag=True, help=text)(command)
@@ -119,7 +121,7 @@ def _find_kind(what: str) -> str:
     try:
         find_kind(what)
     except ValueError as error:
-        raise ConfigurationError(str(error), f"there are the scenarios {', '.join(sorted(SCENARIOS))} too") from None
+        raise ConfigurationError(str(error), f"or name a scenario: {', '.join(sorted(SCENARIOS))}") from None
     return what
 
 

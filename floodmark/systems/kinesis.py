@@ -317,7 +317,9 @@ def open_shards(*, endpoint: str, region: str, stream: str) -> list[Shard]:
         return [shard for shard in client.shards(stream) if not shard.closed]
     except StreamMissingError as error:
         raise EnvironmentFailedError(
-            f"there is no stream {stream} at {endpoint} in {region}", "create it, or name another with --stream"
+            f"there is no stream {stream} at {endpoint} in {region}",
+            f"name another with --stream, or create it: `aws kinesis create-stream --endpoint-url {endpoint} "
+            f"--region {region} --stream-name {stream} --shard-count 3`",
         ) from error
     except EnvironmentFailedError as error:
         raise EnvironmentFailedError(

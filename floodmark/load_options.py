@@ -13,7 +13,7 @@ from floodmark.config import default_region, is_loopback
 from floodmark.duration import parse_duration_s
 from floodmark.errors import ConfigurationError, EnvironmentFailedError
 from floodmark.ledger import require_no_ledger
-from floodmark.producer import ProducerSettings, batch_records_at_most
+from floodmark.producer import ProducerSettings
 from floodmark.schedule import (
     DURATION_MAX_S,
     UNTIL_STOPPED,
@@ -193,13 +193,8 @@ def read_options(kind: str, namespace: Mapping[str, Any]) -> LoadOptions:
         traffic = options.traffic("check")
     except TrafficOptionError as error:
         raise ConfigurationError(str(error), "docs/reference/traffic.md lists the options") from None
-    return options if isinstance(traffic, RecordedTrafficOptions) else _bounded(options, traffic.record_bytes)
-
-
-def _bounded(options: LoadOptions, record_bytes: int | None) -> LoadOptions:
-    """The same, with batches of no more records than fit into a call."""
-    batch_records = min(options.settings.batch_records, batch_records_at_most(record_bytes))
-    return replace(options, settings=options.settings.model_copy(update={"batch_records": batch_records}))
+    record_bytes = None if isinstance(traffic, RecordedTrafficOptions) else traffic.record_bytes
+    return replace(options, settings=options.settings.for_records_of(record_bytes))
 
 
 def check_ledger(options: LoadOptions) -> None:

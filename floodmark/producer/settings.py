@@ -11,6 +11,9 @@ REQUEST_BYTES_MAX = 5 * 1024 * 1024
 5; longer bodies cost no less a record, and hold up what waits behind them."""
 
 
+RETRYING_BYTES_MAX = 512 * 1024 * 1024
+"""Of the same text, waiting for another try."""
+
 FRAGMENT_BYTES = 256
 """About what a record takes in the body of a call besides its data, as Base64: names, quotes, a key."""
 
@@ -20,10 +23,12 @@ def batch_records_at_most(record_bytes: int | None) -> int:
 
     All records of a batch are made at once, so this bounds memory too.
     """
-    if record_bytes is None:
-        return BATCH_RECORDS_MAX
-    text_bytes = record_bytes * 4 // 3 + FRAGMENT_BYTES
-    return max(1, min(BATCH_RECORDS_MAX, REQUEST_BYTES_MAX // text_bytes))
+    return min(BATCH_RECORDS_MAX, _records_in(REQUEST_BYTES_MAX, record_bytes)) if record_bytes else BATCH_RECORDS_MAX
+
+
+def _records_in(text_bytes: int, record_bytes: int) -> int:
+    """How many records of that size there are in so many bytes of text, at least one."""
+    return max(1, text_bytes // (record_bytes * 4 // 3 + FRAGMENT_BYTES))
 
 
 class ProducerSettings(BaseModel):
@@ -41,7 +46,7 @@ class ProducerSettings(BaseModel):
     backoff_first_ms: float = Field(default=50.0, gt=0, le=60_000)
     backoff_max_ms: float = Field(default=1000.0, gt=0, le=60_000)
     """A shard's quota is renewed within a second, so waiting for longer serves nobody."""
-    retrying_records_max: int = Field(default=100_000, ge=BATCH_RECORDS_MAX)
+    retrying_records_max: int = Field(default=100_000, ge=1)
     """With this many records waiting for another try no new ones are taken, and the backlog grows instead."""
     backlog_limit_s: float = Field(default=30.0, gt=0, le=3600, allow_inf_nan=False)
     backlog_limit_records: int = Field(default=5_000_000, ge=1)
@@ -54,6 +59,16 @@ class ProducerSettings(BaseModel):
     """Whether records of one key keep their order, which allows one of them at a time on its way."""
     aggregate_records: int = Field(default=1, ge=1, le=BATCH_RECORDS_MAX)
     """How many records at most travel as one of the service's, in the Kinesis Producer Library's format; 1: none do."""
+
+    def for_records_of(self, record_bytes: int | None) -> Self:
+        """The same, with no more records in a batch, or waiting, than memory is meant for if they are that large."""
+        if record_bytes is None:
+            return self
+        bounds = {
+            "batch_records": min(self.batch_records, batch_records_at_most(record_bytes)),
+            "retrying_records_max": min(self.retrying_records_max, _records_in(RETRYING_BYTES_MAX, record_bytes)),
+        }
+        return self.model_copy(update=bounds)
 
     @model_validator(mode="after")
     def _aggregates_have_no_order_by_key(self) -> Self:

@@ -111,10 +111,13 @@ def test_the_cost_counts_units_and_steps_that_are_begun() -> None:
     )
 
 
-@pytest.mark.parametrize(("record_bytes", "batch"), [("", 500), ("200", 500), ("10000", 385), ("10485760", 1)])
-def test_no_more_records_are_made_at_once_than_fit_into_a_call(record_bytes: str, batch: int) -> None:
+@pytest.mark.parametrize(
+    ("record_bytes", "batch", "waiting"),
+    [("", 500, 100_000), ("200", 500, 100_000), ("10000", 385, 39_507), ("10485760", 1, 38)],
+)
+def test_large_records_are_bounded_by_their_bytes(record_bytes: str, batch: int, waiting: int) -> None:
     texts = {option.name: option.default for option in options_of("payloads")}
     switches = {"resend_unknown": False, "ordered": False, "allow_remote": False}
     given = {"record_bytes": record_bytes, "endpoint": "http://127.0.0.1:1"}
     options = read_options("payloads", {**texts, **switches, **given})
-    assert options.settings.batch_records == batch
+    assert (options.settings.batch_records, options.settings.retrying_records_max) == (batch, waiting)

@@ -19,6 +19,8 @@ from floodmark.share import Shares
 PULSE_S = 0.25
 SILENCE_MAX_S = 2.5
 GRANT_AHEAD_S = 1.5
+ASLEEP_S = 1.25
+"""A leader that has given no orders for so long was stopped itself, as by Ctrl-Z or a lid that was closed."""
 
 
 class Result(BaseModel):
@@ -81,6 +83,7 @@ class Fleet:
         self._profile = profile
         self._start_ns = start_ns
         self._heard_ns = dict.fromkeys(sorted(shares.owners), start_ns)
+        self._pulsed_ns = start_ns
         self._leaving: set[int] = set()
         self.results: dict[int, Result] = {}
         self.clock_offsets_ns: dict[int, int] = {}
@@ -109,6 +112,7 @@ class Fleet:
 
     def pulse(self, now_ns: int) -> Order:
         """What every worker is to be told now."""
+        self._allow_for_sleep(now_ns)
         silent = {worker for worker in self.shares.owners - set(self.results) if self._is_silent(worker, now_ns)}
         if silent:
             self.shares = self.shares.hand_over(silent, lost=True)
@@ -124,6 +128,12 @@ class Fleet:
         """Let the load end with what is granted by now."""
         if self.shares.end_index > self.shares.granted_index:
             self.shares = self.shares.end()
+
+    def _allow_for_sleep(self, now_ns: int) -> None:
+        """While the leader slept it heard nobody, whoever spoke: that time is nobody's silence."""
+        slept_ns, self._pulsed_ns = now_ns - self._pulsed_ns, now_ns
+        if slept_ns > ASLEEP_S * NANOSECONDS_PER_SECOND:
+            self._heard_ns = {worker: min(now_ns, at + slept_ns) for worker, at in self._heard_ns.items()}
 
     @property
     def _early(self) -> set[int]:

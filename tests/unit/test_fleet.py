@@ -62,6 +62,15 @@ def test_a_worker_that_is_heard_again_in_time_keeps_its_part() -> None:
     assert (bench.fleet.shares.lost, len(bench.fleet.shares.assignments)) == ((), 1)
 
 
+def test_a_leader_that_was_asleep_gives_up_nobody_but_those_who_stay_silent() -> None:
+    bench = Bench()
+    bench.run(10)
+    bench.now_s = 40
+    bench.run(41, silent={0, 1, 2})
+    bench.run(45, silent={1})
+    assert (bench.fleet.shares.lost, bench.fleet.shares.owners) == ((1,), {0, 2})
+
+
 def test_one_that_was_lost_and_speaks_again_owns_nothing_but_has_its_say() -> None:
     bench = Bench()
     bench.run(10, silent={1})

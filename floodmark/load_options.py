@@ -186,7 +186,7 @@ def read_options(kind: str, namespace: Mapping[str, Any]) -> LoadOptions:
         texts={option.name: namespace.get(option.name) for option in TEXT_OPTIONS},
         stream=values["stream"] or find_kind(kind).stream,
         region=_required("region", region),
-        endpoint=_endpoint(values["endpoint"] or str(namespace.get("host") or ""), region, namespace["allow_remote"]),
+        endpoint="",
         ledger=Path(values["ledger"]).absolute() if values["ledger"] else None,
     )
     try:
@@ -194,7 +194,9 @@ def read_options(kind: str, namespace: Mapping[str, Any]) -> LoadOptions:
     except TrafficOptionError as error:
         raise ConfigurationError(str(error), "docs/reference/traffic.md lists the options") from None
     record_bytes = None if isinstance(traffic, RecordedTrafficOptions) else traffic.record_bytes
-    return replace(options, settings=options.settings.for_records_of(record_bytes))
+    # Last, so that a wrong option is named even where nothing is up yet.
+    endpoint = _endpoint(values["endpoint"] or str(namespace.get("host") or ""), region, namespace["allow_remote"])
+    return replace(options, endpoint=endpoint, settings=options.settings.for_records_of(record_bytes))
 
 
 def check_ledger(options: LoadOptions) -> None:

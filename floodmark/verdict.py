@@ -120,8 +120,8 @@ def _schedule(measurement: Measurement) -> Iterator[str]:
         if _was_held_up(schedule, measurement.all_calls_open_s):
             yield (
                 f"The service held the load up: for {measurement.all_calls_open_s:,.2f} s every call that may be open "
-                f"waited for its answer, and {delay.format('the')}; look for what kept the service from answering, or "
-                "allow more calls with --senders if it is only far away."
+                f"waited for its answer, and {delay.format('the')}; look for what kept the service from answering "
+                "(on this machine: close other programs), or allow more calls with --senders if it is only far away."
             )
         else:
             remedy = "close other programs or lower --rate, and run again"

@@ -57,8 +57,8 @@ def _load_options(command: Callable[..., Any]) -> Callable[..., Any]:
         text = option.help.replace("--host, else ", "")  # which is Locust's
         only = f" [{', '.join(sorted(kinds[option.flag]))}]" if option.flag in kinds else ""
         default = f"  [default: {option.default}]" if option.default else ""
-        flag = click.option(option.flag, option.name, default=None, help=f"{text}{only}{default}", metavar="TEXT")
-        command = flag(command)
+        help_text = f"{text}{only}{default}"
+        command = click.option(option.flag, option.name, default=None, help=help_text, metavar="TEXT")(command)
     for flag, text in SWITCHES.items():
         if flag != "--allow-remote":  # here one is asked, or says --yes
             command = click.option(flag, is_flag=True, help=text)(command)

@@ -75,6 +75,7 @@ def test_a_recording_is_replayed_with_its_records_or_with_made_ones(
         (["orders", "--profile", "spyke", "--dry-run"], "did you mean 'spike'"),
         (["clicks", "--abnormal-ratio", "0.1", "--dry-run"], "--abnormal-ratio means nothing to clicks"),
         (["orders", "--abnormal-ratio", "2", "--dry-run"], "--abnormal-ratio is 2"),
+        (["orders", "--keys", "zipf"], "'zipf' chooses no keys"),  # and no complaint that there is no endpoint
         (["orders", "--to", "x"], "--to belongs to --dry-run"),
         (["orders", "--ordered", "--workers", "2", "--dry-run"], "--ordered needs one worker"),
         (["orders", "--endpoint", "http://127.0.0.1:99999"], "--endpoint is no plain URL"),

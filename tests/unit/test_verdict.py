@@ -199,8 +199,8 @@ def test_a_service_that_keeps_every_call_waiting_is_named() -> None:
     (reason,) = judgement.reasons
     assert reason == (
         "The service held the load up: for 0.04 s every call that may be open waited for its answer, and the 99th "
-        "percentile of the schedule delay is 21 ms, the limit 20 ms; look for what kept the service from answering, or "
-        "allow more calls with --senders if it is only far away."
+        "percentile of the schedule delay is 21 ms, the limit 20 ms; look for what kept the service from answering "
+        "(on this machine: close other programs), or allow more calls with --senders if it is only far away."
     )
 
 

@@ -290,7 +290,7 @@ MADE_ANEW = {
     # From the options of the start, from what is kept, or what a process counts and does for its clients.
     "Stream": {
         *("account_id", "region", "quotas", "propagation", "hot_keys", "is_gone", "due_ms", "revision", "call_quotas"),
-        *("_open", "_starts", "_index", "_index_revision", "_next_turn"),
+        *("_open", "_starts", "_index", "_index_revision", "_intakes", "_names", "_next_turn"),
     },
     "Shard": {
         *("id", "quotas", "propagation", "counters", "read_quota", "iterator_quota", "listeners", "_base"),

@@ -61,14 +61,15 @@ def put_records(call: Call) -> bytes:
     stream.hot_keys.note_put(batch.keys)
     if stream.settings.distribution == EVENLY:
         digests = stream.even_hash_keys(len(digests))
-    shards = stream.shards_for(digests)
-    results, failed = _put(call, stream, shards, batch)
+    places = stream.places_for(digests)
+    results, failed = _put(call, stream, places, batch)
     if call.account.journal and failed < len(results):
         stored = [type(one) is int for one in results]
         fragments, sizes = list(compress(batch.fragments, stored)), list(compress(batch.sizes, stored))
-        call.account.journal.store(stream, list(compress(shards, stored)), fragments, sizes, call.now_ms)
-    call.account.note_put(sum(map(len, batch.fragments)), len(shards))
-    return call.protocol.encode_put_results([shard.id for shard in shards], results, failed)
+        shards = stream.shards_at(list(compress(places, stored)))
+        call.account.journal.store(stream, shards, fragments, sizes, call.now_ms)
+    call.account.note_put(sum(map(len, batch.fragments)), len(places))
+    return call.protocol.encode_put_results(stream.names_at(places), results, failed)
 
 
 def _refuse_order(request: dict[str, Any]) -> None:
@@ -77,12 +78,15 @@ def _refuse_order(request: dict[str, Any]) -> None:
         raise invalid_argument("SequenceNumberForOrdering must not be provided for a stream that distributes evenly.")
 
 
-def _put(call: Call, stream: Stream, shards: list[Shard], batch: Batch) -> tuple[Sequence[PutResult], int]:
-    """Put each record into its shard, in their order, unless a fault or the quota refuses it; and how many were."""
-    intakes, fragments, sizes = [shard.intake for shard in shards], batch.fragments, batch.sizes
-    refused = refusals(call, stream, shards) if call.plan else {}
+def _put(call: Call, stream: Stream, places: list[int], batch: Batch) -> tuple[Sequence[PutResult], int]:
+    """Put each record into its shard, in their order, unless a fault or the quota refuses it; and how many were.
+
+    `places` are those of the shards among the open ones.
+    """
+    intakes, fragments, sizes = stream.intakes_at(places), batch.fragments, batch.sizes
+    refused = refusals(call, stream, stream.shards_at(places)) if call.plan else {}
     if refused:
-        left = [index not in refused for index in range(len(shards))]
+        left = [index not in refused for index in range(len(places))]
         intakes, fragments = list(compress(intakes, left)), list(compress(fragments, left))
         sizes = list(compress(sizes, left))
     numbers = put_each(intakes, fragments, sizes, call.now_ms)
@@ -93,7 +97,7 @@ def _put(call: Call, stream: Stream, shards: list[Shard], batch: Batch) -> tuple
         refused.get(index)
         or next(others)
         or Refused("ProvisionedThroughputExceededException", call.rate_exceeded(stream, shard))
-        for index, shard in enumerate(shards)
+        for index, shard in enumerate(stream.shards_at(places))
     ]
     return results, len(refused) + numbers.count(0)
 

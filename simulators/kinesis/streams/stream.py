@@ -9,6 +9,7 @@ from simulators.kinesis.quotas.quota import Quotas
 from simulators.kinesis.streams.consumer import Consumer
 from simulators.kinesis.streams.hashing import HashRange, RangeIndex, hash_key_from_number, uniform_ranges
 from simulators.kinesis.streams.hot_keys import HotKeys
+from simulators.kinesis.streams.intake import Intake
 from simulators.kinesis.streams.on_demand import OnDemand
 from simulators.kinesis.streams.pauses import with_pauses
 from simulators.kinesis.streams.shard import Shard, shard_id
@@ -91,6 +92,9 @@ class Stream:
         self._shards_made = 0
         self._index: RangeIndex | None = None
         self._index_revision = -1
+        self._intakes: list[Intake] = []
+        self._names: list[str] = []
+        """Of the open shards, as of the index."""
         for hash_range in uniform_ranges(shard_count):
             self._add_shard(hash_range, now_ms, created_s=now_ms // 1000)
         self._route()
@@ -135,9 +139,27 @@ class Stream:
 
     def shards_for(self, hash_keys: list[bytes]) -> list[Shard]:
         """The open shards which own these hash keys, one for each."""
+        return self.shards_at(self.places_for(hash_keys))
+
+    def places_for(self, hash_keys: list[bytes]) -> list[int]:
+        """The places among the open shards of those which own these hash keys, good until the shards change."""
         if self._index is None or self._index_revision != self.revision:
             self._index, self._index_revision = RangeIndex(self._starts), self.revision
-        return list(map(self._open.__getitem__, self._index.find(hash_keys)))
+            self._intakes = [shard.intake for shard in self._open]
+            self._names = [shard.id for shard in self._open]
+        return self._index.find(hash_keys)
+
+    def shards_at(self, places: list[int]) -> list[Shard]:
+        """The open shards at these places."""
+        return list(map(self._open.__getitem__, places))
+
+    def intakes_at(self, places: list[int]) -> list[Intake]:
+        """What the shards at these places take in by. To go by the shards themselves costs more than a put has."""
+        return list(map(self._intakes.__getitem__, places))
+
+    def names_at(self, places: list[int]) -> list[str]:
+        """The names of the shards at these places."""
+        return list(map(self._names.__getitem__, places))
 
     def even_hash_keys(self, count: int) -> list[bytes]:
         """Hash keys that go to the open shards in turn, on from where the last ones ended."""

@@ -20,12 +20,14 @@ def decoded_sizes(texts: list[str]) -> list[int] | None:
     joined = "".join(texts)
     if not joined.isascii():
         return None
-    lengths = [len(text) for text in texts]
-    if any(length & 3 for length in set(lengths)):
+    lengths = list(map(len, texts))
+    # There are many texts and few lengths.
+    size_by_length = {length: length // 4 * 3 for length in set(lengths)}
+    if any(length & 3 for length in size_by_length):
         return None
     # What is left without the letters can only be padding, and must be that of the ends.
     padding = joined.encode().translate(None, _ALPHABET)
-    sizes = [length // 4 * 3 for length in lengths]
+    sizes = list(map(size_by_length.__getitem__, lengths))
     if not padding:
         return sizes
     ends = {index: text[-3:] for index, text in enumerate(texts) if text[-1:] == "="}

@@ -8,7 +8,7 @@ from simulators.kinesis.accounts.caller import Caller
 from simulators.kinesis.errors import limit_exceeded
 from simulators.kinesis.streams.memory import Memory
 
-ACCOUNTS_MAX = 64
+ACCOUNTS_MAX = 16
 """Pairs of an account and a region; whoever makes up a new access key for each call must not exhaust the machine."""
 
 

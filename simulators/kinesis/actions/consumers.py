@@ -11,6 +11,9 @@ from simulators.kinesis.streams.stream import ON_DEMAND, Stream
 from simulators.kinesis.streams.subscription import Subscription, require_call
 from simulators.kinesis.wire.protocol import EpochMs
 
+CONSUMERS_MAX = 1000
+"""Of a stream where no quota says how many: each of them can hold connections and memory."""
+
 LIST_MAX = 100
 """How many consumers one answer holds. Source: API reference, ListStreamConsumers."""
 
@@ -23,7 +26,7 @@ def register_stream_consumer(call: Call) -> dict[str, Any]:
     if name in consumers:
         raise in_use(f"Consumer {name} of stream {stream.name} already exists.")
     limit = _consumers_max(call, stream)
-    if limit is not None and len(consumers) >= limit:
+    if len(consumers) >= limit:
         raise limit_exceeded(f"Stream {stream.name} has {limit} consumers already, which is the limit.")
     creating_max = call.account.settings.quotas.consumers_in_creation
     creating = sum(one.status(now_ms) == "CREATING" for one in consumers.values())
@@ -42,10 +45,11 @@ def register_stream_consumer(call: Call) -> dict[str, Any]:
     return {"Consumer": _described(consumer, now_ms)}
 
 
-def _consumers_max(call: Call, stream: Stream) -> int | None:
+def _consumers_max(call: Call, stream: Stream) -> int:
     quotas = call.account.settings.quotas
     has_advantage = stream.settings.mode == ON_DEMAND and call.account.commitment.is_in_force(call.now_ms)
-    return quotas.consumers_per_advantage_stream if has_advantage else quotas.consumers_per_stream
+    quota = quotas.consumers_per_advantage_stream if has_advantage else quotas.consumers_per_stream
+    return CONSUMERS_MAX if quota is None else quota
 
 
 def describe_stream_consumer(call: Call) -> dict[str, Any]:

@@ -4,7 +4,7 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test clients lint check bench bench-simulator quotas soak docs format clean
+.PHONY: help setup demo test clients lint check bench bench-simulator quotas agreement soak docs format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 17
@@ -32,6 +32,8 @@ check: format lint test  ## everything that must hold before a commit; formats f
 bench: bench-simulator  ## the benchmarks, side by side; takes about twenty minutes
 	@$(BIN)/python benchmarks/record_making.py
 	@$(BIN)/python benchmarks/generator.py
+	@$(BIN)/python benchmarks/durability.py
+	@$(BIN)/python benchmarks/planted_latency.py
 	@$(BIN)/python benchmarks/connector_settings.py
 
 bench-simulator: setup  ## the Kinesis simulator beside others, which it installs; takes about eight minutes
@@ -42,6 +44,9 @@ docs: setup  ## draw the pictures of the documents that are drawn by program
 
 quotas: setup  ## whether the simulator grants what its quotas say; takes about ten minutes
 	@$(BIN)/python benchmarks/quota_truth.py
+
+agreement: setup  ## ten million records through throttling and faults, ledger against stream; takes about five minutes
+	@$(BIN)/python benchmarks/agreement.py --records 10000000 --shards 40
 
 soak: setup  ## Flink through a split and a merge, nothing lost; ten minutes for each way of reading (MINUTES=1)
 	@$(BIN)/python benchmarks/reshard_soak.py --minutes $(or $(MINUTES),10)

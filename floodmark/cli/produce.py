@@ -260,6 +260,12 @@ def _show_outcome(outcome: Outcome, directory: Path, console: Console) -> None:
         f" · {outcome.cpu_s:,.1f} s of processor time\nledger: {directory}",
         soft_wrap=True,
     )
+    if outcome.failed and outcome.throttled:
+        console.print(
+            "a shard takes 1,000 records or 1 MiB a second; what is throttled is given up after --retry-deadline: "
+            "more shards, a lower --rate or other --keys help",
+            soft_wrap=True,
+        )
     if outcome.failure:
         console.print(Text("error: ", style="bold red") + Text(outcome.failure), soft_wrap=True)
     elif outcome.void_reason:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from rich.console import Console
@@ -178,13 +178,21 @@ def _dry_run(options: LoadOptions, to: str | None, as_json: bool, console: Conso
             count = write_records(load.manifest, sys.stdout.buffer, as_json=as_json)
             sys.stdout.buffer.flush()
         else:
-            with Path(to).open("wb") as file:
+            with _new_file(Path(to)) as file:
                 count = write_records(load.manifest, file, as_json=as_json or Path(to).suffix == ".jsonl")
     except BrokenPipeError:  # as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     console.print(f"{count:,} records written to {to}", soft_wrap=True)
     return 0
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """A file that was not there before: what somebody recorded is not written over."""
+    try:
+        return path.open("xb")
+    except FileExistsError:
+        raise ConfigurationError(f"{path} is there already", "remove it, or name another file with --to") from None
 
 
 def _send(load: Load, count: int, as_json: bool, console: Console) -> int:

@@ -15,4 +15,4 @@ def read_toml(path: Path, what: str, *, remedy: str, unreadable: str = "") -> di
     except OSError as error:
         raise SettingsError(f"{unreadable or f'{what} cannot be read'}: {error.strerror}", remedy) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{what} is not TOML: {error}") from None
+        raise SettingsError(f"{what} is not TOML: {error}", remedy) from None

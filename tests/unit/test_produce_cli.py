@@ -47,6 +47,13 @@ def test_a_dry_run_writes_every_record(name: str, tmp_path: Path, capsys: pytest
     assert "1,234 records" in capsys.readouterr().err
 
 
+def test_what_was_recorded_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "kept.csv"
+    file.write_text("mine")
+    assert run_command_line(["produce", "orders", "--dry-run", "--records", "5", "--to", str(file)]) == 2
+    assert (file.read_text(), "is there already" in capsys.readouterr().err) == ("mine", True)
+
+
 def test_a_recording_is_replayed_with_its_records_or_with_made_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,7 +61,7 @@ def test_a_recording_is_replayed_with_its_records_or_with_made_ones(
     source.write_text("time,key,value\n1700000000.0,a,x\n1700000000.5,b,y\n1700000002.0,a,z\n")
     replay = f"replay:file={source},key=key,value=value"
     for profile, expected in ((replay, ["x", "y", "z"]), (f"{replay},records=made", None)):
-        file = tmp_path / "out.jsonl"
+        file = tmp_path / f"out-{'file' if expected else 'made'}.jsonl"
         arguments = ["produce", "orders", "--profile", profile, "--warm-up", "0s", "--dry-run", "--to", str(file)]
         assert run_command_line(arguments) == 0, capsys.readouterr().err
         lines = [json.loads(line) for line in file.read_text().splitlines()]

@@ -112,6 +112,8 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     # Connections of a predecessor that linger in TIME_WAIT must not keep the port; a listening predecessor does.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted connections inherit it. Else the end of a long answer may wait 40 ms for its client's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it; accepted connections inherit it
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_WAIT_MS)
     try:
@@ -124,7 +126,10 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
                 f"port {port} on {host} is in use by another process",
                 f"end that process, or choose another port with {option} (0 takes a free one)",
             ) from None
-        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise ListenError(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            f"give an address of this machine with --host, a port with {option}",
+        ) from None
     except UnicodeError:
         listener.close()
         raise ListenError(f"{host!r} is no host name", "give an address of this machine with --host") from None

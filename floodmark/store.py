@@ -193,7 +193,9 @@ def _entry(directory: Path) -> RunEntry:
         return RunEntry(directory=directory, run=read_run(directory))
     except (ConfigurationError, EnvironmentFailedError) as error:
         unfinished = not (directory / RUN).exists()
-        return RunEntry(directory=directory, problem="no result (still running, or interrupted)" if unfinished else error.message)
+        return RunEntry(
+            directory=directory, problem="no result (still running, or interrupted)" if unfinished else error.message
+        )
 
 
 def _looks_like_run_id(name: str) -> bool:

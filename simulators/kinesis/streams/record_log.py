@@ -64,16 +64,17 @@ def _arrivals_ms(segment: OpenSegment) -> list[int]:
 class _Segment:
     """Records at consecutive positions, the first of them at `first`, of which there is at least one.
 
-    Their fragments are in `joined`, one behind the other, and begin at `offsets`, whose last is the end of all: so the
-    garbage collector, which looks at every member of whatever has members, has a thousand times less to look at.
-    `ends_bytes` adds up the sizes of the records; before the first one it stands at `start_bytes`.
+    Their fragments are in `joined`, one behind the other: so the garbage collector, which looks at every member of
+    whatever has members, has a hundred times less to look at. `lengths` are those of the fragments, `sizes` those of
+    keys and data, which before the first record add up to `start_bytes`. Where a fragment begins is worked out when it
+    is read: not all of them are, and those that are are read by the segment.
     """
 
     first: int
     start_bytes: int
     joined: bytes
-    offsets: "array[int]"
-    ends_bytes: "array[int]"
+    lengths: "array[int]"
+    sizes: "array[int]"
     arrivals_ms: "array[int]"
 
     def __len__(self) -> int:
@@ -84,41 +85,33 @@ class _Segment:
         return self.first + len(self.arrivals_ms)
 
     @property
-    def sizes(self) -> list[int]:
-        return [end - start for start, end in pairwise((self.start_bytes, *self.ends_bytes))]
-
-    @property
     def memory_bytes(self) -> int:
         return len(self.joined) + len(self) * RECORD_OVERHEAD_BYTES
 
     def fragments(self, start: int, stop: int) -> list[bytes]:
-        joined = self.joined
-        return [joined[begin:end] for begin, end in pairwise(self.offsets[start : stop + 1])]
+        joined, begin = self.joined, sum(self.lengths[:start])
+        return [joined[begin:end] for begin, end in pairwise(accumulate(self.lengths[start:stop], initial=begin))]
 
     def bytes_before(self, index: int) -> int:
         """Where the sizes stand before the record at `index`."""
-        return self.ends_bytes[index - 1] if index else self.start_bytes
+        return self.start_bytes + sum(self.sizes[:index])
 
     def drop(self, count: int) -> None:
         """Forget the `count` oldest records, but not all."""
-        begin = self.offsets[count]
+        self.joined = self.joined[sum(self.lengths[:count]) :]
         self.first += count
         self.start_bytes = self.bytes_before(count)
-        self.joined = self.joined[begin:]
-        self.offsets = array("Q", [offset - begin for offset in self.offsets[count:]])
-        del self.ends_bytes[:count], self.arrivals_ms[:count]
+        del self.lengths[:count], self.sizes[:count], self.arrivals_ms[:count]
 
 
 def _sealed(segment: OpenSegment) -> _Segment:
     fragments = _fragments(segment)
-    ends_bytes = array("Q", accumulate(_sizes(segment), initial=segment.start_bytes))
-    del ends_bytes[0]
     return _Segment(
         segment.first,
         segment.start_bytes,
         b"".join(fragments),
-        array("Q", accumulate(map(len, fragments), initial=0)),
-        ends_bytes,
+        array("I", map(len, fragments)),
+        array("I", _sizes(segment)),
         array("q", _arrivals_ms(segment)),
     )
 
@@ -198,7 +191,7 @@ class RecordLog:
         segment, open_ = _sealed(self._open), self._open
         self._segments.append(segment)
         self._sealed_memory_bytes += segment.memory_bytes
-        open_.first, open_.start_bytes = segment.end, segment.ends_bytes[-1]
+        open_.first, open_.start_bytes = segment.end, segment.bytes_before(len(segment))
         # Emptied rather than made anew, it stays an old object, which the garbage collector hardly ever looks at.
         open_.rows.clear()
 
@@ -265,7 +258,7 @@ class RecordLog:
     def free(self, wanted_bytes: int) -> Freed:
         """Forget the oldest records until `wanted_bytes` of memory are free, at most one segment."""
         if self._segments:
-            lengths: Sequence[int] = [end - begin for begin, end in pairwise(self._segments[0].offsets)]
+            lengths: Sequence[int] = self._segments[0].lengths
         else:
             lengths = list(map(len, _fragments(self._open)))
         freed = count = 0
@@ -299,14 +292,15 @@ def _take(found: RecordSlice, segment: _Segment, records_max: int, bytes_max: in
     """Add to `found` what follows in this segment, as far as the limits let; whether they may let more."""
     start = found.end - segment.first
     stop = min(len(segment), start + records_max - len(found))
-    before_bytes = segment.bytes_before(start)
-    fitting = bisect_right(segment.ends_bytes, before_bytes + bytes_max - found.size_bytes, start, stop)
-    if not found.fragments and start < stop:
-        fitting = max(fitting, start + 1)
-    found.fragments += segment.fragments(start, fitting)
-    found.arrivals_ms += segment.arrivals_ms[start:fitting]
-    found.size_bytes += segment.bytes_before(fitting) - before_bytes
-    return fitting == stop and len(found) < records_max
+    sizes, room_bytes = segment.sizes[start:stop], bytes_max - found.size_bytes
+    if sum(sizes) > room_bytes:
+        fitting = bisect_right(list(accumulate(sizes)), room_bytes)
+        del sizes[fitting if found.fragments else max(fitting, 1) :]
+    end = start + len(sizes)
+    found.fragments += segment.fragments(start, end)
+    found.arrivals_ms += segment.arrivals_ms[start:end]
+    found.size_bytes += sum(sizes)
+    return end == stop and len(found) < records_max
 
 
 def _memory_bytes(fragments: Sequence[bytes]) -> int:

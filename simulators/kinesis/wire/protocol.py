@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from operator import add
+from operator import add, itemgetter
 from typing import Any
 
 import cbor2
@@ -25,6 +25,9 @@ from simulators.kinesis.wire.fragment import as_cbor, as_json, cbor_fragment, cb
 
 _REFUSALS_KEPT = 4096
 """Encoded answers about refused records. Each names a shard and a stream, of which there may be ever new ones."""
+
+
+_partition_key, _data = itemgetter("PartitionKey"), itemgetter("Data")
 
 
 class EpochMs(int):
@@ -75,8 +78,8 @@ class Protocol(ABC):
         Nothing is said about the lengths of the keys.
         """
         try:
-            texts = [record["PartitionKey"] for record in records]
-            data = [record["Data"] for record in records]
+            texts = list(map(_partition_key, records))
+            data = list(map(_data, records))
             if sum(map(len, records)) != 2 * len(records):
                 return None
             keys = list(map(str.encode, texts))

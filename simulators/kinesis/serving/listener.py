@@ -17,6 +17,11 @@ from granian.server.embed import Server as EmbeddedServer
 from simulators.kinesis.errors import ListenError
 from simulators.kinesis.serving.certificate import Certificate
 
+RECEIVE_BYTES = 1024 * 1024
+"""What the system takes in for a connection before we read. Its own choice begins at 64 KiB, which a request of 500
+records exceeds; over loopback, whose packets are as large, the client then waits tens of milliseconds to be told that
+there is room again."""
+
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 
@@ -114,6 +119,7 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Accepted connections inherit it. Else the end of a long answer may wait 40 ms for its client's acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it; accepted connections inherit it
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_WAIT_MS)
     try:

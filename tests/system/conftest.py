@@ -1,6 +1,8 @@
-"""One simulator and one Flink, shared by all tests that ask for them, and streams of their own for each test."""
+"""What system tests share: one simulator and one Flink, streams of their own, load tests of Locust, a browser."""
 
 import json
+import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,10 +17,23 @@ import pytest
 from floodmark import paths
 from floodmark.systems.embedded import EmbeddedSystem, SystemSettings
 from floodmark.systems.flink import FlinkRun, RestFlinkClient, wait_until_running
+from tests.system.locust_bench import Load, Service, serving, starting
 
 SLOTS = 8
 WAIT_S = 60.0
 QUIET_S = 1.0
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 @dataclass(frozen=True)
@@ -136,3 +151,28 @@ def run_job(flink: RestFlinkClient, submitter: FlinkRun, streams: Streams) -> It
 
 def job_file(name: str) -> Path:
     return paths.FLINK_JOBS / f"{name}.py"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A simulator for the load tests of one file."""
+    with serving(tmp_path_factory.mktemp("service")) as one:
+        yield one
+
+
+@pytest.fixture
+def start(service: Service, tmp_path: Path) -> Iterator[Callable[..., Load]]:
+    """Starts load tests against the file's simulator."""
+    with starting(service, tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def chromium() -> list[str]:
+    """The command of a browser without a window that keeps to itself."""
+    found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if found is None:
+        if os.environ.get("FLOODMARK_REQUIRE_CHROMIUM"):
+            pytest.fail("FLOODMARK_REQUIRE_CHROMIUM is set, and there is no Chromium")
+        pytest.skip("there is no Chromium on the path")
+    return [found, *CHROMIUM_OPTIONS]

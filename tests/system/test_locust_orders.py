@@ -3,7 +3,7 @@
 import json
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +11,9 @@ import pytest
 
 from floodmark.ledger import LedgerFollower, Outcome, read_entries, read_manifest
 from floodmark.systems.ports import free_ports
-from tests.system.locust_bench import Load, Page, Service, run, serving, starting, statistics, wait_for
+from tests.system.locust_bench import Load, Page, Service, run, serving, statistics, wait_for
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("service")) as one:
-        yield one
-
-
-@pytest.fixture
-def start(service: Service, tmp_path: Path) -> Iterator[Callable[..., Load]]:
-    with starting(service, tmp_path) as start:
-        yield start
 
 
 def test_a_load_keeps_its_schedule_and_the_ledger_is_what_the_stream_holds(

@@ -1,47 +1,25 @@
 """The tabs of Locust's page, in a real browser."""
 
-import os
 import re
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from floodmark.systems.ports import free_ports
-from tests.system.locust_bench import Load, Page, Service, serving, starting, wait_for
+from tests.system.locust_bench import Load, Page, wait_for
 
 pytestmark = pytest.mark.system
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("service")) as one:
-        yield one
-
 
 @pytest.fixture
-def start(service: Service, tmp_path: Path) -> Iterator[Callable[..., Load]]:
-    with starting(service, tmp_path) as start:
-        yield start
-
-
-@pytest.fixture
-def rendered(tmp_path: Path) -> Callable[[str], str]:
+def rendered(chromium: list[str], tmp_path: Path) -> Callable[[str], str]:
     """The text of a page once its scripts have run for five seconds."""
-    browser = next(filter(None, map(shutil.which, NAMES)), None)
-    if browser is None:
-        if os.environ.get("FLOODMARK_REQUIRE_CHROMIUM"):
-            pytest.fail("FLOODMARK_REQUIRE_CHROMIUM is set, and there is no Chromium")
-        pytest.skip("there is no Chromium on the path")
 
     def render(address: str) -> str:
-        options = (*QUIET, f"--user-data-dir={tmp_path / 'browser'}", "--virtual-time-budget=5000", "--dump-dom")
-        done = subprocess.run([browser, *options, address], capture_output=True, text=True, timeout=90, check=True)
+        options = (f"--user-data-dir={tmp_path / 'browser'}", "--virtual-time-budget=5000", "--dump-dom")
+        done = subprocess.run([*chromium, *options, address], capture_output=True, text=True, timeout=90, check=True)
         return re.sub(r"<[^>]+>", "|", done.stdout.partition("<script>")[0])
 
     return render

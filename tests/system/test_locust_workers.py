@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +16,11 @@ import pytest
 
 from floodmark.ledger import Outcome, read_entries, read_manifest, read_manifests
 from floodmark.systems.ports import free_ports
-from tests.system.locust_bench import Load, Page, Service, command, end, serving, starting, wait_for
+from tests.system.locust_bench import Load, Page, Service, command, end, wait_for
 
 pytestmark = pytest.mark.system
 
 NS = 10**9
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("service")) as one:
-        yield one
-
-
-@pytest.fixture
-def start(service: Service, tmp_path: Path) -> Iterator[Callable[..., Load]]:
-    with starting(service, tmp_path) as start:
-        yield start
 
 
 def master_port() -> tuple[object, ...]:

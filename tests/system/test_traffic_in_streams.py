@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 
 from floodmark import paths
 from floodmark.ledger import read_manifest
-from tests.system.locust_bench import Service, serving
+from tests.system.locust_bench import Service
 
 pytestmark = pytest.mark.system
 
@@ -25,12 +24,6 @@ STIRRED = (
     *("--duplicate-ratio", "0.1", "--keys", "moving-hot:0.3:1s", "--record-bytes", "110"),
 )
 SCHEDULE = ("--rate", "600", "--duration", "2s", "--warm-up", "0s")
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("service")) as one:
-        yield one
 
 
 @pytest.fixture

@@ -2,36 +2,39 @@
 
     order-stream (CSV) → alert-stream (JSON: orderId, amount, region, eventTime, arrivalTime, message)
 
-All of it is Flink SQL, so no record leaves the JVM. The job keeps no event-time state: no order is ever too late.
+The job keeps no event-time state: no order is ever too late.
 """
 
-from kinesis_tables import JobOptions, create_environment, literal, parse_options, sink_table, submit
-from records import ARRIVAL_MS, IS_GOOD, ORDERS, dead_letter_sink
+from flink_sql import literal
+from job_options import JobOptions, parse_options
+from records import ARRIVAL_MS, ORDERS
+from sql_job import OUTPUT, SqlJob
 
 AMOUNT_MAX = 10_000
 MESSAGE = f"amount above {AMOUNT_MAX}"
 
 
-def alert_sink(table: str, options: JobOptions) -> str:
-    """The statement that makes a table of the alert stream."""
-    columns = (
-        "orderId STRING, amount DECIMAL(14, 2), region STRING, eventTime BIGINT, arrivalTime BIGINT, message STRING"
+def run_in_sql(options: JobOptions) -> None:
+    """The job in Flink SQL."""
+    job = SqlJob.over(ORDERS, options)
+    job.view_of_good_records(
+        "orders",
+        order_id=ORDERS.value("orderId"),
+        amount=ORDERS.number("amount"),
+        region=ORDERS.value("region"),
+        event_time_ms=ORDERS.event_time_ms(),
+        arrival_ms=ARRIVAL_MS,
     )
-    return sink_table(table, columns, options.output, options, partitioned_by="region")
-
-
-def alerts(table: str) -> str:
-    """The query for the alerts."""
-    columns = [
-        ORDERS.value("orderId"),
-        ORDERS.amount("amount"),
-        ORDERS.value("region"),
-        ORDERS.event_time_ms(),
-        ARRIVAL_MS,
-        literal(MESSAGE),
-    ]
-    is_abnormal = f"{IS_GOOD} AND {ORDERS.amount('amount')} > {AMOUNT_MAX}"
-    return f"SELECT {', '.join(columns)} FROM {table} WHERE {is_abnormal}"  # noqa: S608 all of it stands here
+    job.output(
+        "orderId STRING, amount DECIMAL(14, 2), region STRING, eventTime BIGINT, arrivalTime BIGINT, message STRING",
+        key="region",
+    )
+    job.insert(
+        OUTPUT,
+        f"SELECT order_id, amount, region, event_time_ms, arrival_ms, {literal(MESSAGE)} "  # noqa: S608 all of it stands here
+        f"FROM orders WHERE amount > {AMOUNT_MAX}",
+    )
+    job.submit()
 
 
 def main() -> None:
@@ -42,14 +45,7 @@ def main() -> None:
         output_stream="alert-stream",
         job_name="abnormal-orders",
     )
-    tables = create_environment(options)
-    tables.execute_sql(ORDERS.source("orders", options))
-    tables.execute_sql(alert_sink("alerts", options))
-    tables.execute_sql(dead_letter_sink("dead_letters", options))
-    statements = tables.create_statement_set()  # one job, in which both statements share one scan
-    statements.add_insert_sql(f"INSERT INTO alerts {alerts('orders')}")
-    statements.add_insert_sql(f"INSERT INTO dead_letters {ORDERS.dead_letters('orders', options)}")
-    submit(statements, tables)
+    run_in_sql(options)
 
 
 if __name__ == "__main__":

@@ -9,27 +9,36 @@ import pytest
 from floodmark import paths
 
 
-@pytest.fixture
-def kinesis_tables(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+@pytest.fixture(autouse=True)
+def jobs_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(paths.FLINK_JOBS)
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def job_options() -> ModuleType:
+    return importlib.import_module("job_options")
+
+
+@pytest.fixture
+def kinesis_tables() -> ModuleType:
     return importlib.import_module("kinesis_tables")
 
 
 @pytest.fixture
-def records(kinesis_tables: ModuleType) -> ModuleType:
+def records() -> ModuleType:
     return importlib.import_module("records")
 
 
-def parse(kinesis_tables: ModuleType, *arguments: str):  # type: ignore[no-untyped-def]  # of a module found at run time
-    return kinesis_tables.parse_options(
+def parse(job_options: ModuleType, *arguments: str):  # type: ignore[no-untyped-def]  # of a module found at run time
+    return job_options.parse_options(
         "A job.", input_stream="in", output_stream="out", job_name="a job", arguments=list(arguments)
     )
 
 
-def test_the_defaults_are_those_of_the_reference(kinesis_tables: ModuleType) -> None:
-    options = parse(kinesis_tables)
+def test_the_defaults_are_those_of_the_reference(job_options: ModuleType) -> None:
+    options = parse(job_options)
     assert (options.endpoint, options.region, options.input, options.output) == (None, "us-east-1", "in", "out")
     assert (options.dead_letter, options.start, options.parallelism) == ("dead-letter-stream", "LATEST", None)
     assert (options.checkpoint_interval_ms, options.watermark_delay_ms, options.max_future_ms) == (
@@ -40,17 +49,17 @@ def test_the_defaults_are_those_of_the_reference(kinesis_tables: ModuleType) -> 
     assert (options.checkpoint_mode, options.state_backend, options.consumer) == ("exactly-once", "heap", "polling")
 
 
-def test_the_region_of_the_environment_counts(kinesis_tables: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_region_of_the_environment_counts(job_options: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    assert parse(kinesis_tables).region == "eu-central-1"
-    assert parse(kinesis_tables, "--region", "eu-west-1").region == "eu-west-1"
+    assert parse(job_options).region == "eu-central-1"
+    assert parse(job_options, "--region", "eu-west-1").region == "eu-west-1"
 
 
 @pytest.mark.parametrize(
     ("text", "duration_ms"), [("200ms", 200), ("10s", 10_000), ("1.5s", 1_500), ("5m", 300_000), ("1h", 3_600_000)]
 )
-def test_durations(kinesis_tables: ModuleType, text: str, duration_ms: int) -> None:
-    assert parse(kinesis_tables, "--max-future", text).max_future_ms == duration_ms
+def test_durations(job_options: ModuleType, text: str, duration_ms: int) -> None:
+    assert parse(job_options, "--max-future", text).max_future_ms == duration_ms
 
 
 @pytest.mark.parametrize(
@@ -79,30 +88,30 @@ def test_durations(kinesis_tables: ModuleType, text: str, duration_ms: int) -> N
     ],
 )
 def test_wrong_options_are_refused_in_one_line(
-    kinesis_tables: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+    job_options: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        parse(kinesis_tables, *arguments)
+        parse(job_options, *arguments)
     assert caught.value.code == 2
     assert complaint in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_folder_of_jars_stands_for_the_jars_in_it(kinesis_tables: ModuleType, tmp_path: Path) -> None:
+def test_a_folder_of_jars_stands_for_the_jars_in_it(job_options: ModuleType, tmp_path: Path) -> None:
     folder, single = tmp_path / "folder", tmp_path / "single.jar"
     folder.mkdir()
     for path in (folder / "b.jar", folder / "a.jar", folder / "readme.txt", single):
         path.touch()
-    assert parse(kinesis_tables, "--jars", str(folder), str(single)).jars == [
+    assert parse(job_options, "--jars", str(folder), str(single)).jars == [
         folder / "a.jar",
         folder / "b.jar",
         single,
     ]
 
 
-def test_a_fan_out_consumer_is_named_after_the_job_unless_told(kinesis_tables: ModuleType) -> None:
-    assert parse(kinesis_tables, "--consumer", "efo").consumer_name == "a-job"
-    assert parse(kinesis_tables, "--consumer", "efo", "--consumer-name", "me").consumer_name == "me"
-    assert parse(kinesis_tables).consumer_name is None
+def test_a_fan_out_consumer_is_named_after_the_job_unless_told(job_options: ModuleType) -> None:
+    assert parse(job_options, "--consumer", "efo").consumer_name == "a-job"
+    assert parse(job_options, "--consumer", "efo", "--consumer-name", "me").consumer_name == "me"
+    assert parse(job_options).consumer_name is None
 
 
 @pytest.mark.parametrize(
@@ -121,8 +130,10 @@ def test_a_fan_out_consumer_is_named_after_the_job_unless_told(kinesis_tables: M
         ),
     ],
 )
-def test_source_options_reach_the_connector(kinesis_tables: ModuleType, arguments: list[str], parts: list[str]) -> None:
-    statement = kinesis_tables.source_table("orders", "record BYTES", parse(kinesis_tables, *arguments))
+def test_source_options_reach_the_connector(
+    job_options: ModuleType, kinesis_tables: ModuleType, arguments: list[str], parts: list[str]
+) -> None:
+    statement = kinesis_tables.source_table("orders", "record BYTES", parse(job_options, *arguments))
     assert [part for part in parts if part not in statement] == []
     assert "'stream' = 'in'" in statement
     assert ("aws.endpoint" in statement) is ("--endpoint" in arguments)
@@ -142,9 +153,9 @@ def test_source_options_reach_the_connector(kinesis_tables: ModuleType, argument
     ],
 )
 def test_credentials_are_made_up_for_this_machine_alone(
-    kinesis_tables: ModuleType, endpoint: str | None, made_up: bool
+    job_options: ModuleType, kinesis_tables: ModuleType, endpoint: str | None, made_up: bool
 ) -> None:
-    options = parse(kinesis_tables, *(["--endpoint", endpoint] if endpoint else []))
+    options = parse(job_options, *(["--endpoint", endpoint] if endpoint else []))
     for statement in (
         kinesis_tables.source_table("orders", "record BYTES", options),
         kinesis_tables.sink_table("alerts", "region STRING", "s", options),
@@ -152,9 +163,9 @@ def test_credentials_are_made_up_for_this_machine_alone(
         assert ("aws.credentials" in statement) is made_up
 
 
-def test_sink_options_reach_the_connector(kinesis_tables: ModuleType) -> None:
-    options = parse(kinesis_tables, "--sink-flush", "70ms", "--sink-batch", "9", "--sink-in-flight", "3")
-    statement = kinesis_tables.sink_table("alerts", "region STRING", "s", options, partitioned_by="region")
+def test_sink_options_reach_the_connector(job_options: ModuleType, kinesis_tables: ModuleType) -> None:
+    options = parse(job_options, "--sink-flush", "70ms", "--sink-batch", "9", "--sink-in-flight", "3")
+    statement = kinesis_tables.sink_table("alerts", "region STRING", "s", options, key="region")
     for part in (
         "'sink.flush-buffer.timeout' = '70'",
         "'sink.batch.max-size' = '9'",
@@ -165,11 +176,11 @@ def test_sink_options_reach_the_connector(kinesis_tables: ModuleType) -> None:
     assert "PARTITIONED BY" not in kinesis_tables.sink_table("alerts", "region STRING", "s", options)
 
 
-def test_a_text_cannot_leave_its_quotes(kinesis_tables: ModuleType) -> None:
-    assert kinesis_tables.literal("it's") == "'it''s'"
+def test_a_text_cannot_leave_its_quotes() -> None:
+    assert importlib.import_module("flink_sql").literal("it's") == "'it''s'"
 
 
-def test_the_watermark_stays_behind_by_the_delay(kinesis_tables: ModuleType, records: ModuleType) -> None:
+def test_the_watermark_stays_behind_by_the_delay(job_options: ModuleType, records: ModuleType) -> None:
     for text, interval in (("5s", "0 00:00:05.000"), ("250ms", "0 00:00:00.250"), ("26h", "1 02:00:00.000")):
-        statement = records.ORDERS.source("orders", parse(kinesis_tables, "--watermark-delay", text))
+        statement = records.ORDERS.source("orders", parse(job_options, "--watermark-delay", text))
         assert f"event_time - INTERVAL '{interval}' DAY TO SECOND(3)" in statement

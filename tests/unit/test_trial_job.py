@@ -22,7 +22,7 @@ def options(**settings: object) -> list[str]:
 
 def test_the_job_takes_every_option_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ABNORMAL_ORDERS.job.parent))
-    tables = importlib.import_module("kinesis_tables")
+    tables = importlib.import_module("job_options")
     given = options(
         parallelism=2,
         checkpoint_interval_ms=2500,

@@ -1,4 +1,4 @@
-"""Records that repeat an earlier one, and records whose event time lies behind."""
+"""Records that repeat an earlier one, and event times: on another scale than due times, late, out of order."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from simulators.traffic import DueTimes, Integers
 from simulators.traffic.draws import draw, is_below, pick_below
 from simulators.traffic.options import SeriesOptions
 
+_FIRST = np.zeros(1, np.int64)
 _REPEATS = 102
 _LAGS = 103
 
@@ -39,13 +40,20 @@ class Sources:
 
 
 class Disorder:
-    """Decides by index. ValueError if records are to be repeated and nobody says when the earlier ones were due."""
+    """Decides by index.
+
+    ValueError if nobody says when records are due, and that of others must be known: of those that are repeated, or of
+    the first, from which event time runs on a scale of its own.
+    """
 
     def __init__(self, options: SeriesOptions, due_times: DueTimes | None) -> None:
         if options.duplicate_share and due_times is None:
             raise ValueError("a repeat of an earlier record has its event time: due times are needed to make it")
+        if options.event_time_scale != 1 and due_times is None:
+            raise ValueError("event time is scaled from the first record on: due times are needed to know when it is")
         self._options = options
         self._due_times = due_times
+        self._origin_ms = int(due_times(_FIRST)[0]) if due_times and options.event_time_scale != 1 else 0
         self._lags = options.late_share > 0 or (options.out_of_order_share > 0 and options.out_of_order_ms > 0)
 
     def sources(self, first_index: int, due_times_ms: Integers) -> Sources:
@@ -62,10 +70,11 @@ class Disorder:
         return Sources(first, int(indices.max()) - first + 1, due_times_ms, indices - first)
 
     def event_times(self, sources: Sources) -> Integers:
-        """Due times, less what late and disordered records lie behind."""
-        if not self._lags:
-            return sources.due_times_ms
+        """Due times on the scale of event time, less what late and disordered records lie behind."""
         options = self._options
+        undisturbed_ms = self._scaled(sources.due_times_ms)
+        if not self._lags:
+            return undisturbed_ms
         drawn = sources.draw(options.seed, _LAGS)
         behind = np.where(
             is_below(drawn[:, 1], options.out_of_order_share),
@@ -73,8 +82,15 @@ class Disorder:
             0,
         )
         behind[is_below(drawn[:, 0], options.late_share)] = options.late_by_ms
-        event_times_ms: Integers = sources.due_times_ms - behind
+        event_times_ms: Integers = undisturbed_ms - behind
         return event_times_ms
+
+    def _scaled(self, due_times_ms: Integers) -> Integers:
+        scale = self._options.event_time_scale
+        if scale == 1:
+            return due_times_ms
+        scaled_ms: Integers = np.rint((due_times_ms - self._origin_ms) * scale).astype(np.int64)
+        return self._origin_ms + scaled_ms
 
     def _originals(self, first_index: int, count: int) -> Integers:
         """The index of the record at each place: for a repeat, an earlier one that is itself no repeat.

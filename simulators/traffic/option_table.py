@@ -186,6 +186,14 @@ TEXT_OPTIONS = (
         read=parse_duration_ms,
     ),
     TextOption(
+        flag="--event-time-scale",
+        field="event_time_scale",
+        default="1",
+        help="how fast event time runs from the first record on; 20: a minute's load spans twenty minutes",
+        kinds=EVERY_KIND,
+        read=float,
+    ),
+    TextOption(
         flag="--duplicate-ratio",
         field="duplicate_share",
         default="0",

@@ -13,6 +13,7 @@ from simulators.traffic.pools import LOCALE_DEFAULT, seeded_faker
 DUPLICATE_SHARE_MAX = 0.5
 LATE_BY_MS_MAX = 30 * 24 * 3_600_000
 OUT_OF_ORDER_MS_MAX = 3_600_000
+EVENT_TIME_SCALE_MIN, EVENT_TIME_SCALE_MAX = 0.001, 1000.0
 DUPLICATE_WITHIN_MAX = 100_000
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -53,6 +54,13 @@ class SeriesOptions(BaseModel):
         default=1000, ge=1, le=DUPLICATE_WITHIN_MAX, description="a repeat comes at most so many records later"
     )
     bad_share: Share = Field(default=0.0, description="share of the records that the grammar refuses")
+    event_time_scale: float = Field(
+        default=1.0,
+        ge=EVENT_TIME_SCALE_MIN,
+        le=EVENT_TIME_SCALE_MAX,
+        allow_inf_nan=False,
+        description="how fast event time runs, counted from when the first record is due",
+    )
     record_bytes: int | None = Field(
         default=None, ge=1, description="size that records are padded to; None: as they come"
     )

@@ -52,6 +52,24 @@ def test_a_share_is_late_by_exactly_as_much_as_was_said() -> None:
     assert behind[behind != 20_000].max() == 50
 
 
+def test_event_time_runs_on_a_scale_of_its_own_from_the_first_record_on() -> None:
+    event_times = due_times(np.arange(1000)) - behind_ms(make(1000, event_time_scale="20"))
+    assert event_times[0] == START_MS
+    assert (np.diff(event_times) == 60).all()
+
+
+def test_a_stretch_from_the_middle_is_on_the_same_scale() -> None:
+    traffic = read_traffic_options("clicks", {"event_time_scale": "0.5"}, seed=7, run_token="t").build(due_times)
+    whole, part = traffic.records(0, due_times(np.arange(100))), traffic.records(60, due_times(np.arange(60, 100)))
+    assert whole.values[60:] == part.values
+
+
+def test_a_scale_needs_to_know_when_the_first_record_is_due() -> None:
+    options = read_traffic_options("orders", {"event_time_scale": "2"}, seed=7, run_token="t")
+    with pytest.raises(ValueError, match="due times are needed"):
+        options.build()
+
+
 @pytest.mark.parametrize("kind", ["orders", "trades", "temperatures", "clicks", "payloads"])
 def test_repeats_are_earlier_records_byte_for_byte(kind: str) -> None:
     stirred = {"late_ratio": "0.1", "out_of_order_ms": "400", "keys": "moving-hot:0.3:5s"}

@@ -1,12 +1,14 @@
 """Holds what came out of the job against what the oracle says must have come: a comparison of multisets.
 
 Equal keys are the same output. One that came more often than it may is a duplicate, one that came less often than it
-must is lost, and whatever the oracle does not know, or whose arrival stamp is impossible, is unexpected. Records of
-the harness itself are in no count. Only expected outputs are kept in memory, at some 300 bytes each.
+must is lost, and whatever the oracle does not know, or whose arrival stamp is impossible, is unexpected. Where several
+records lead to equal outputs, the arrival stamps tell which of them came: that one came twice does not make up for
+another that is missing. Records of the harness itself are in no count. Only expected outputs are kept in memory, at
+some 300 bytes each.
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,10 +17,13 @@ from pydantic import BaseModel, ConfigDict
 
 from floodmark.oracle import SEPARATOR, Destination, ExpectedOutput, MalformedOutputError, Oracle, ReadOutput
 from floodmark.outputs import Observed
+from floodmark.pairing import Span, count_pairs
 from floodmark.run import Outputs
 
 EXAMPLES_MAX = 20
 EXAMPLE_CHARACTERS_MAX = 300
+
+UNSTAMPED = -1
 
 _NONE = -1
 
@@ -45,9 +50,14 @@ class Examples(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MatchedOutputs:
-    """Stamps of the outputs that came of a known record, the first time that they came; epoch milliseconds."""
+    """Stamps of the outputs that came of a known record, the first time that they came; epoch milliseconds.
+
+    `knowable_ms` is the moment from which event time let the output be known; `input_arrival_ms` is UNSTAMPED where
+    outputs carry no arrival.
+    """
 
     intended_ms: npt.NDArray[np.int64]
+    knowable_ms: npt.NDArray[np.int64]
     input_arrival_ms: npt.NDArray[np.int64]
     output_arrival_ms: npt.NDArray[np.int64]
     seen_ms: npt.NDArray[np.int64]
@@ -73,7 +83,9 @@ class _Columns:
 
     index: "array[int]" = field(default_factory=_column)
     intended_ms: "array[int]" = field(default_factory=_column)
+    knowable_ms: "array[int]" = field(default_factory=_column)
     sent_ms: "array[int]" = field(default_factory=_column)
+    acknowledged_ms: "array[int]" = field(default_factory=_column)
     input_arrival_ms: "array[int]" = field(default_factory=_column)
     output_arrival_ms: "array[int]" = field(default_factory=_column)
     seen_ms: "array[int]" = field(default_factory=_column)
@@ -82,6 +94,7 @@ class _Columns:
     last: "array[int]" = field(default_factory=_column)
     unassigned: "array[int]" = field(default_factory=_column)
     sent_ms_min: "array[int]" = field(default_factory=_column)
+    acknowledged_ms_max: "array[int]" = field(default_factory=_column)
     least: "array[int]" = field(default_factory=_column)
     most: "array[int]" = field(default_factory=_column)
     observed: "array[int]" = field(default_factory=_column)
@@ -103,6 +116,7 @@ class Reconciler:
         self._clock_tolerance_ms = clock_tolerance_ms
         self._first_rows: dict[Destination, dict[str, int]] = {"output": {}, "dead_letter": {}}
         self._columns = _Columns()
+        self._arrivals_ms: dict[int, list[int]] = {}
         self._unexpected: list[Example] = []
         self._counts = {"observed": 0, "unexpected": 0, "dead_letters": 0}
 
@@ -118,6 +132,7 @@ class Reconciler:
                 columns.following[columns.last[first]] = row
                 columns.last[first] = row
                 columns.sent_ms_min[first] = min(columns.sent_ms_min[first], one.arrival_ms_min)
+                columns.acknowledged_ms_max[first] = max(columns.acknowledged_ms_max[first], one.arrival_ms_max)
                 if columns.unassigned[first] == _NONE:
                     columns.unassigned[first] = row
 
@@ -126,12 +141,15 @@ class Reconciler:
         row = len(columns.index)
         columns.index.append(one.record_index)
         columns.intended_ms.append(one.intended_ms)
-        columns.sent_ms.append(one.arrival_ms_min)
+        columns.knowable_ms.append(one.knowable_ms)
+        for sent in (columns.sent_ms, columns.sent_ms_min):
+            sent.append(one.arrival_ms_min)
+        for acknowledged in (columns.acknowledged_ms, columns.acknowledged_ms_max):
+            acknowledged.append(one.arrival_ms_max)
         for stamps in (columns.input_arrival_ms, columns.output_arrival_ms, columns.seen_ms, columns.following):
             stamps.append(_NONE)
         columns.last.append(row)
         columns.unassigned.append(row)
-        columns.sent_ms_min.append(one.arrival_ms_min)
         for counts in (columns.least, columns.most, columns.observed):
             counts.append(0)
         return row
@@ -159,23 +177,34 @@ class Reconciler:
         if first is None:
             self._reject(output, "no accepted record leads to this output")
             return
+        if read.input_arrival_ms is not None and not self._is_possible(first, output, read.input_arrival_ms):
+            return
         columns = self._columns
         row = columns.unassigned[first]
-        sent_ms = columns.sent_ms_min[first]
-        if not sent_ms - self._clock_tolerance_ms <= read.input_arrival_ms <= output.arrival_ms:
-            self._reject(
-                output,
-                f"arrivalTime is {read.input_arrival_ms}, but the record was sent at {sent_ms} "
-                f"and its output arrived at {output.arrival_ms}",
-            )
-            return
         self._count(output)
         columns.observed[first] += 1
         if row != _NONE:
             columns.unassigned[first] = columns.following[row]
-            columns.input_arrival_ms[row] = read.input_arrival_ms
+            columns.input_arrival_ms[row] = UNSTAMPED if read.input_arrival_ms is None else read.input_arrival_ms
             columns.output_arrival_ms[row] = output.arrival_ms
             columns.seen_ms[row] = output.seen_ms
+
+    def _is_possible(self, first: int, output: Observed, arrival_ms: int) -> bool:
+        """Whether a record can have arrived then; if not, the output is rejected."""
+        columns = self._columns
+        sent_ms, acknowledged_ms = columns.sent_ms_min[first], columns.acknowledged_ms_max[first]
+        tolerance_ms = self._clock_tolerance_ms
+        last_ms = min(acknowledged_ms + tolerance_ms, output.arrival_ms)
+        if not sent_ms - tolerance_ms <= arrival_ms <= last_ms:
+            self._reject(
+                output,
+                f"arrivalTime is {arrival_ms}, but the record was sent at {sent_ms} and acknowledged at "
+                f"{acknowledged_ms}, and its output arrived at {output.arrival_ms}",
+            )
+            return False
+        if columns.following[first] != _NONE:
+            self._arrivals_ms.setdefault(first, []).append(arrival_ms)
+        return True
 
     def _count(self, output: Observed) -> None:
         self._counts["observed"] += 1
@@ -197,6 +226,7 @@ class Reconciler:
         )
         missing = np.maximum(least - observed, 0)
         surplus = np.maximum(observed - most, 0)
+        self._tell_apart(missing, surplus)
         return Reconciliation(
             outputs=Outputs(
                 expected=int(least.sum()),
@@ -211,6 +241,25 @@ class Reconciler:
             matched=self._matched(),
         )
 
+    def _tell_apart(self, missing: npt.NDArray[np.int64], surplus: npt.NDArray[np.int64]) -> None:
+        """Correct the counts of outputs that are equal but for the arrivals of their records."""
+        columns, tolerance_ms = self._columns, self._clock_tolerance_ms
+        for first, arrivals_ms in self._arrivals_ms.items():
+            rows = list(self._chain(first))
+            if columns.least[first] != len(rows) or columns.most[first] != len(rows):
+                continue  # some may come any number of times, or not at all, and so make up for anything
+            spans = [
+                Span(columns.sent_ms[row] - tolerance_ms, columns.acknowledged_ms[row] + tolerance_ms) for row in rows
+            ]
+            pairs = count_pairs(spans, arrivals_ms)
+            missing[first], surplus[first] = len(rows) - pairs, len(arrivals_ms) - pairs
+
+    def _chain(self, first: int) -> Iterator[int]:
+        row = first
+        while row != _NONE:
+            yield row
+            row = self._columns.following[row]
+
     def _examples(self, missing: npt.NDArray[np.int64], surplus: npt.NDArray[np.int64]) -> Examples:
         wanted = {*np.flatnonzero(missing)[:EXAMPLES_MAX].tolist(), *np.flatnonzero(surplus)[:EXAMPLES_MAX].tolist()}
         lost: list[Example] = []
@@ -218,14 +267,17 @@ class Reconciler:
         for destination, rows in self._first_rows.items():
             for key, row in rows.items():
                 if row in wanted:
-                    times = f"record {self._columns.index[row]}: came {self._columns.observed[row]} times, expected"
-                    one = _example(
-                        self._streams[destination],
-                        key.replace(SEPARATOR, ", "),
-                        f"{times} {self._columns.least[row] if missing[row] else self._columns.most[row]}",
-                    )
-                    (lost if missing[row] else duplicated).append(one)
+                    stream, output = self._streams[destination], key.replace(SEPARATOR, ", ")
+                    if missing[row]:
+                        lost.append(_example(stream, output, self._problem(row, self._columns.least[row])))
+                    if surplus[row]:
+                        duplicated.append(_example(stream, output, self._problem(row, self._columns.most[row])))
         return Examples(lost=lost, duplicated=duplicated, unexpected=list(self._unexpected))
+
+    def _problem(self, row: int, expected: int) -> str:
+        observed = self._columns.observed[row]
+        which = f", some of them of the same of its {expected} records" if observed == expected else ""
+        return f"record {self._columns.index[row]}: came {observed} times{which}, expected {expected}"
 
     def _matched(self) -> MatchedOutputs:
         came = np.array(self._columns.output_arrival_ms, np.int64) != _NONE
@@ -236,6 +288,7 @@ class Reconciler:
 
         return MatchedOutputs(
             intended_ms=chosen(self._columns.intended_ms),
+            knowable_ms=chosen(self._columns.knowable_ms),
             sent_ms=chosen(self._columns.sent_ms),
             input_arrival_ms=chosen(self._columns.input_arrival_ms),
             output_arrival_ms=chosen(self._columns.output_arrival_ms),

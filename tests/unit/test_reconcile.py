@@ -1,13 +1,14 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from floodmark.oracle import ANY_NUMBER, ExpectedOutput, NoOracle
+from floodmark.oracle import ANY_NUMBER, Destination, ExpectedOutput, NoOracle, OracleSettings, ReadOutput
 from floodmark.oracle.abnormal_orders import AbnormalOrdersOracle
 from floodmark.oracle.dead_letters import dead_letter_key
 from floodmark.outputs import Observed
-from floodmark.reconcile import EXAMPLES_MAX, Reconciler, Reconciliation
+from floodmark.reconcile import EXAMPLES_MAX, UNSTAMPED, Reconciler, Reconciliation
 
 NOW_MS = 1_700_000_000_000
 
@@ -17,7 +18,8 @@ def key(number: int) -> str:
 
 
 def wanted(number: int, *, least: int = 1, most: int = 1, sent_ms: int = NOW_MS) -> ExpectedOutput:
-    return ExpectedOutput("output", key(number), number, NOW_MS - 1, sent_ms, least, most)
+    arrived_by_ms = sent_ms + 10
+    return ExpectedOutput("output", key(number), number, NOW_MS - 1, NOW_MS - 1, sent_ms, arrived_by_ms, least, most)
 
 
 def alert(order_id: str, **changes: Any) -> bytes:
@@ -39,7 +41,7 @@ def seen(value: bytes, *, arrival_ms: int = NOW_MS + 50, stream: str = "alerts")
 
 
 def reconcile(expected: list[ExpectedOutput], observed: list[Observed], **settings: Any) -> Reconciliation:
-    oracle = AbnormalOrdersOracle(input_stream="orders")
+    oracle = AbnormalOrdersOracle(OracleSettings(input_stream="orders"))
     reconciler = Reconciler(oracle, output_stream="alerts", dead_letter_stream="letters", **settings)
     reconciler.expect(expected)
     reconciler.observe(observed)
@@ -87,11 +89,51 @@ def test_an_altered_output_is_unexpected_and_the_true_one_lost(changes: dict[str
 
 
 @pytest.mark.parametrize(
-    ("arrival_ms", "is_possible"), [(NOW_MS - 1, False), (NOW_MS, True), (NOW_MS + 50, True), (NOW_MS + 51, False)]
+    ("arrival_ms", "output_ms", "is_possible"),
+    [
+        (NOW_MS - 1, NOW_MS + 50, False),  # before it was sent
+        (NOW_MS, NOW_MS + 50, True),
+        (NOW_MS + 10, NOW_MS + 50, True),
+        (NOW_MS + 11, NOW_MS + 50, False),  # after it was acknowledged
+        (NOW_MS + 5, NOW_MS + 5, True),
+        (NOW_MS + 6, NOW_MS + 5, False),  # after its output
+    ],
 )
-def test_an_arrival_stamp_must_lie_between_sending_and_output(arrival_ms: int, is_possible: bool) -> None:
-    found = reconcile([wanted(0)], [seen(alert("o-0", arrivalTime=arrival_ms))])
+def test_an_arrival_stamp_must_be_possible(arrival_ms: int, output_ms: int, is_possible: bool) -> None:
+    found = reconcile([wanted(0)], [seen(alert("o-0", arrivalTime=arrival_ms), arrival_ms=output_ms)])
     assert counts(found) == ((1, 1, 0, 0, 0) if is_possible else (1, 1, 1, 0, 1))
+
+
+def test_outputs_without_an_arrival_stamp_are_compared_by_their_contents() -> None:
+    class Unstamped(AbnormalOrdersOracle):
+        def read(self, destination: Destination, value: bytes) -> ReadOutput:
+            return replace(super().read(destination, value), input_arrival_ms=None)
+
+    oracle = Unstamped(OracleSettings(input_stream="orders"))
+    reconciler = Reconciler(oracle, output_stream="alerts", dead_letter_stream="letters")
+    reconciler.expect([wanted(0)])
+    reconciler.observe([seen(alert("o-0", arrivalTime=1))])
+    found = reconciler.result()
+    assert counts(found) == (1, 1, 0, 0, 0)
+    assert found.matched.input_arrival_ms.tolist() == [UNSTAMPED]
+
+
+@pytest.mark.parametrize(
+    ("arrivals_ms", "lost", "duplicated"),
+    [
+        ([NOW_MS + 3, NOW_MS + 1_003], 0, 0),
+        ([NOW_MS + 1_003, NOW_MS + 3], 0, 0),
+        ([NOW_MS + 3, NOW_MS + 3], 1, 1),  # the first came twice, which does not make up for the second
+        ([NOW_MS + 3, NOW_MS + 3, NOW_MS + 1_003], 0, 1),
+        ([NOW_MS + 1_003], 1, 0),
+    ],
+)
+def test_a_replay_does_not_make_up_for_a_loss(arrivals_ms: list[int], lost: int, duplicated: int) -> None:
+    same = wanted(0, sent_ms=NOW_MS + 1_000)._replace(record_index=1)
+    outputs = [seen(alert("o-0", arrivalTime=one), arrival_ms=NOW_MS + 2_000) for one in arrivals_ms]
+    found = reconcile([wanted(0), same], outputs)
+    assert counts(found) == (2, len(arrivals_ms), lost, duplicated, 0)
+    assert (len(found.examples.lost), len(found.examples.duplicated)) == (lost > 0, duplicated > 0)
 
 
 def test_clocks_may_disagree_by_the_tolerance() -> None:
@@ -118,9 +160,14 @@ def test_records_of_the_harness_are_in_no_count() -> None:
     assert counts(found) == (1, 1, 0, 0, 0)
 
 
+def _letter(bad: bytes) -> ExpectedOutput:
+    key = dead_letter_key("amount", bad)
+    return ExpectedOutput("dead_letter", key, 1, NOW_MS, NOW_MS, NOW_MS, NOW_MS + 10, 1, 1)
+
+
 def test_dead_letters_are_outputs_too() -> None:
     bad = b"o-1,x,north,1"
-    expected = [wanted(0), ExpectedOutput("dead_letter", dead_letter_key("amount", bad), 1, NOW_MS, NOW_MS, 1, 1)]
+    expected = [wanted(0), _letter(bad)]
     document = {
         "source": "orders",
         "reason": "amount",

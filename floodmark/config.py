@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -21,6 +22,10 @@ from floodmark.schedule import (
 )
 
 REGION = "us-east-1"
+
+WATERMARK_DELAY_MS = 5_000
+MAX_FUTURE_MS = 3_600_000
+"""What the jobs wait for records out of order, and how far ahead of its arrival an event time may be, by default."""
 
 
 def default_region(environment: Mapping[str, str] = os.environ) -> str:
@@ -46,8 +51,12 @@ class TrialConfig(BaseModel):
     checkpoint_interval_ms: int = Field(default=10_000, ge=100)
     checkpoint_mode: Literal["exactly-once", "at-least-once", "unaligned"] = "exactly-once"
     state_backend: Literal["heap", "rocksdb"] = "heap"
+    api: Literal["sql", "datastream"] = "sql"
+    watermark_delay_ms: int = Field(ge=0, le=3_600_000)
+    idle_timeout_ms: int = Field(default=5_000, ge=0, le=3_600_000)
+    max_future_ms: int = Field(ge=0)
+    traffic: dict[str, str] = Field(default_factory=dict, description="options of the records, as texts by name")
     seed: int = Field(default=1, ge=0, lt=2**63)
-    abnormal_share: float = Field(default=0.2, ge=0, le=1)
     batch_records: int = Field(default=BATCH_RECORDS_MAX, ge=1, le=BATCH_RECORDS_MAX)
     linger_ms: float = Field(default=LINGER_DEFAULT_MS, ge=0, le=LINGER_MAX_MS, allow_inf_nan=False)
     senders: int = Field(default=SENDERS_DEFAULT, ge=1, le=SENDERS_MAX)
@@ -59,6 +68,27 @@ class TrialConfig(BaseModel):
     slos: tuple[str, ...] = ()
     schedule_delay_limit_ms: float = Field(default=20.0, gt=0)
     drain_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_event_time_asks_for(cls, given: Any) -> Any:
+        """Defaults that depend on how fast event time runs, if they are not given.
+
+        What the way of a record costs in disorder grows with the scale, and event time runs away from the clock.
+        """
+        scale = _number_in((given.get("traffic") or {}).get("event_time_scale"), default=1.0)
+        length_s = sum(
+            _number_in(given.get(name), default=float(cls.model_fields[name].default))
+            for name in ("warm_up_s", "duration_s")
+        )
+        ahead_ms = round(max(0.0, scale - 1) * length_s * 1000)
+        scaled_ms = round(WATERMARK_DELAY_MS * max(1.0, scale))
+        return {"watermark_delay_ms": scaled_ms, "max_future_ms": MAX_FUTURE_MS + ahead_ms, **given}
+
+    @property
+    def event_time_scale(self) -> float:
+        """How fast event time runs."""
+        return _number_in(self.traffic.get("event_time_scale"), default=1.0)
 
     @model_validator(mode="after")
     def _profile_is_a_known_one(self) -> Self:
@@ -76,6 +106,15 @@ class TrialConfig(BaseModel):
         if self.endpoint != "embedded":
             require_loopback(self.endpoint)
         return self
+
+
+def _number_in(value: object, *, default: float) -> float:
+    """A number; `default` if there is none, which is for others to say."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return default
+    return number if math.isfinite(number) else default
 
 
 def build_config(settings: Mapping[str, Any]) -> TrialConfig:

@@ -1,6 +1,6 @@
 """Options that several commands share, and the types of their values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from floodmark.config import TrialConfig
 from floodmark.duration import parse_duration_s
 from floodmark.errors import ConfigurationError
 from floodmark.schedule import PROFILE_NAMES, RATE_MAX_RECORDS_PER_SECOND
+from simulators.traffic.option_table import EVERY_KIND, TEXT_OPTIONS, text_options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,6 +47,27 @@ def trial_options(command: Command) -> Command:
     return command
 
 
+def traffic_options(command: Command) -> Command:
+    """The options of every kind of records, as texts. One that is not given is None."""
+    for option in reversed(TEXT_OPTIONS):
+        only = f" [{', '.join(sorted(option.kinds))}]" if option.kinds != EVERY_KIND else ""
+        default = f"  [default: {option.default}]" if option.default else ""
+        help_text = f"{option.help}{only}{default}"
+        command = click.option(option.flag, option.name, default=None, help=help_text, metavar="TEXT")(command)
+    return command
+
+
+def chosen_traffic(kind: str, texts: Mapping[str, Any]) -> dict[str, str]:
+    """The texts that were given; ConfigurationError for an option that records of this kind do not have."""
+    known = {option.name for option in text_options(kind)}
+    for option in TEXT_OPTIONS:
+        if texts.get(option.name) is not None and option.name not in known:
+            raise ConfigurationError(
+                f"{option.flag} means nothing to {kind}", f"it is for {', '.join(sorted(option.kinds))}"
+            )
+    return {option.name: str(texts[option.name]) for option in TEXT_OPTIONS if texts.get(option.name) is not None}
+
+
 _TRIAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _option("--rate", "rate_records_per_second", "Records a second that are due.", type=RATE),
     _option("--duration", "duration_s", "Length of the measured load.", type=DURATION, shown="60s"),
@@ -64,8 +86,20 @@ _TRIAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(["exactly-once", "at-least-once", "unaligned"]),
     ),
     _option("--state-backend", "state_backend", "Where state is kept.", type=click.Choice(["heap", "rocksdb"])),
+    _option("--api", "api", "Flink's API that the job uses.", type=click.Choice(["sql", "datastream"])),
+    click.option(
+        "--watermark-delay",
+        type=DURATION,
+        default=None,
+        help="What the job waits for records out of order.  [default: 5s, times --event-time-scale above 1]",
+    ),
+    click.option(
+        "--idle-timeout",
+        type=DURATION,
+        default=None,
+        help="When a shard without records counts no more.  [default: 5s]",
+    ),
     _option("--seed", "seed", "The same seed makes the same records.", type=int),
-    _option("--abnormal-ratio", "abnormal_share", "Share of orders above 10,000.", type=click.FloatRange(0, 1)),
     _option("--batch", "batch_records", "Records in one PutRecords call, at most.", type=int),
     _option("--linger-ms", "linger_ms", "How long a due record waits for others.", type=float),
     _option("--senders", "senders", "Calls in flight, at most, in each process.", type=int),

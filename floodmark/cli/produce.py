@@ -18,7 +18,7 @@ from rich.text import Text
 
 from floodmark import paths
 from floodmark.cli.console import open_console
-from floodmark.cli.options import JSON
+from floodmark.cli.options import JSON, chosen_traffic, traffic_options
 from floodmark.cli.progress import open_progress
 from floodmark.clock import SystemClock
 from floodmark.config import is_loopback
@@ -34,7 +34,6 @@ from floodmark.share import WORKERS_MAX
 from floodmark.store import LEDGER, new_run_id
 from floodmark.systems.kinesis import open_shards
 from simulators.traffic.catalogue import KINDS, find_kind
-from simulators.traffic.option_table import EVERY_KIND, TEXT_OPTIONS
 
 EXIT_INTERRUPTED = 130
 LOOK_EVERY_S = 1.0
@@ -52,13 +51,11 @@ _NOWHERE = "http://127.0.0.1"
 
 def _load_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every kind of load, from the table that the load tests have too."""
-    kinds = {option.flag: option.kinds for option in TEXT_OPTIONS if option.kinds != EVERY_KIND}
-    for option in reversed((*OPTIONS, *TEXT_OPTIONS)):
+    command = traffic_options(command)
+    for option in reversed(OPTIONS):
         text = option.help.replace("--host, else ", "")  # which is Locust's
-        only = f" [{', '.join(sorted(kinds[option.flag]))}]" if option.flag in kinds else ""
         default = f"  [default: {option.default}]" if option.default else ""
-        help_text = f"{text}{only}{default}"
-        command = click.option(option.flag, option.name, default=None, help=help_text, metavar="TEXT")(command)
+        command = click.option(option.flag, option.name, default=None, help=f"{text}{default}", metavar="TEXT")(command)
     for flag, text in SWITCHES.items():
         if flag != "--allow-remote":  # here one is asked, or says --yes
             command = click.option(flag, is_flag=True, help=text)(command)
@@ -116,8 +113,7 @@ produce.help = inspect.cleandoc(produce.help or "") + (
 
 def _find_kind(what: str) -> str:
     if what in SCENARIOS:
-        stream = find_scenario(what).input_stream
-        return next(kind.name for kind in KINDS.values() if kind.stream == stream)
+        return find_scenario(what).kind
     try:
         find_kind(what)
     except ValueError as error:
@@ -126,12 +122,8 @@ def _find_kind(what: str) -> str:
 
 
 def _read(kind: str, given: dict[str, Any], dry_run: bool) -> LoadOptions:
+    chosen_traffic(kind, given)
     known = {option.name: option for option in options_of(kind)}
-    for option in TEXT_OPTIONS:
-        if given.get(option.name) is not None and option.name not in known:
-            raise ConfigurationError(
-                f"{option.flag} means nothing to {kind}", f"it is for {', '.join(sorted(option.kinds))}"
-            )
     texts: dict[str, Any] = {name: option.default for name, option in known.items()}
     texts |= {name: value for name, value in given.items() if value is not None}
     texts["allow_remote"] = True

@@ -11,14 +11,16 @@ from rich.console import Console
 
 from floodmark import paths
 from floodmark.cli.console import open_console
-from floodmark.cli.options import JSON, OUT, trial_options
+from floodmark.cli.options import JSON, OUT, chosen_traffic, traffic_options, trial_options
 from floodmark.cli.progress import open_progress
 from floodmark.cli.summary import summary_table
 from floodmark.cli.verdicts import VERDICT_EXIT_CODES
 from floodmark.config import TrialConfig, build_config
+from floodmark.errors import ConfigurationError
 from floodmark.scenarios import ABNORMAL_ORDERS, SCENARIOS, Scenario, find_scenario
 from floodmark.slo import parse_slo
 from floodmark.trial import TrialOutcome, run_trial
+from simulators.traffic.option_table import TEXT_OPTIONS, TrafficOptionError, read_traffic_options
 
 DEMO_SETTINGS = {"duration_s": 45.0, "warm_up_s": 10.0, "rate_records_per_second": 1500.0}
 
@@ -26,6 +28,7 @@ DEMO_SETTINGS = {"duration_s": 45.0, "warm_up_s": 10.0, "rate_records_per_second
 @click.command(short_help="One trial: traffic → Kinesis → job → probe → verdict.")
 @click.argument("scenario", metavar="SCENARIO")
 @trial_options
+@traffic_options
 @OUT
 @JSON
 def run(scenario: str, out: Path | None, as_json: bool, **settings: Any) -> int:
@@ -64,15 +67,32 @@ def _run(scenario: Scenario, settings: dict[str, Any], out: Path | None, as_json
 
 def _resolve(scenario: Scenario, given: dict[str, Any]) -> TrialConfig:
     """What was given, the rest by default. Objectives are parsed here, so that a misspelt one ends nothing but this."""
+    texts = {option.name: given.pop(option.name, None) for option in TEXT_OPTIONS}
     settings = {name: value for name, value in given.items() if value is not None}
-    if "checkpoint_interval" in settings:
-        settings["checkpoint_interval_ms"] = round(settings.pop("checkpoint_interval") * 1000)
+    settings["traffic"] = chosen_traffic(scenario.kind, texts)
+    for name in ("checkpoint_interval", "watermark_delay", "idle_timeout"):
+        if name in settings:
+            settings[f"{name}_ms"] = round(settings.pop(name) * 1000)
     if "shards" in settings:
         settings.setdefault("output_shards", settings["shards"])
     settings["slos"] = tuple(settings.get("slos") or scenario.default_slos)
     for slo in settings["slos"]:
         parse_slo(slo)
-    return build_config({"scenario": scenario.name, **settings})
+    config = build_config({"scenario": scenario.name, **settings})
+    if config.api not in scenario.apis:
+        raise ConfigurationError(
+            f"the job of {scenario.name} is written in {' and '.join(scenario.apis)}, and not in {config.api}",
+            f"leave --api out; {config.api} there is for {', '.join(_written_in(config.api))}",
+        )
+    try:
+        read_traffic_options(scenario.kind, config.traffic, seed=config.seed, run_token=scenario.kind)
+    except TrafficOptionError as error:
+        raise ConfigurationError(str(error), "docs/reference/traffic.md lists the options") from None
+    return config
+
+
+def _written_in(api: str) -> list[str]:
+    return sorted(scenario.name for scenario in SCENARIOS.values() if api in scenario.apis)
 
 
 def _show(outcome: TrialOutcome, console: Console) -> None:

@@ -48,6 +48,19 @@ class Manifest(BaseModel):
         """When the schedule ends."""
         return self.start_ns + self.profile.end_ns
 
+    @property
+    def event_time_scale(self) -> float:
+        """How fast event time runs, from the start on. Recorded records have event times of their own."""
+        traffic = self.traffic_options
+        return 1.0 if isinstance(traffic, RecordedTrafficOptions) else traffic.event_time_scale
+
+    @property
+    def event_time_end_ms(self) -> int:
+        """No record has a later event time, in epoch milliseconds."""
+        start_ms = self.start_ns // NANOSECONDS_PER_MILLISECOND
+        length_ms = self.load_end_ns // NANOSECONDS_PER_MILLISECOND - start_ms
+        return start_ms + round(length_ms * self.event_time_scale)
+
     def located(self, directory: Path) -> Self:
         """The manifest as it is to be read from that folder: with the recording that lies beside it."""
         path = directory / RECORDING_FILE

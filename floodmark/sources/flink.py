@@ -4,7 +4,7 @@ Names and units as Flink 1.20 exposes them. Flink's reporter replaces every char
 forbids in names by `_`: `Source: orders[1] -> Calc[2]` becomes `Source:_orders_1_____Calc_2_`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from floodmark.sources.exposition import Endpoint, Figure, Rates, figures, summed
@@ -16,6 +16,7 @@ _BACKPRESSURED = _TASK + "backPressuredTimeMsPerSecond"
 _IDLE = _TASK + "idleTimeMsPerSecond"
 _RECORDS_IN = _TASK + "operator_numRecordsIn"
 _BEHIND = "millisBehindLatest"
+_LATE = "_numLateRecordsDropped"
 _RESTARTS = "flink_jobmanager_job_numRestarts"
 _HEAP = "_Status_JVM_Memory_Heap_Used"
 _COLLECTION = "_Status_JVM_GarbageCollector_All_Time"
@@ -33,6 +34,7 @@ class FlinkSource:
     | `flink_idle_ratio` | vertex | of the least idle subtask; missing where the busy ratio is |
     | `flink_records_in_per_second` | operator | over all subtasks; operators, since a chained vertex counts nothing |
     | `flink_source_behind_latest_ms` | stream/shard | how far behind the service says the source is |
+    | `flink_source_subtask` | stream/shard | the number of the source's subtask that reads the shard |
     | `flink_restarts` | | since the job began |
     | `jvm_heap_bytes`, `jvm_gc_ratio` | name | heap in use; share of the time spent collecting garbage |
 
@@ -71,6 +73,35 @@ class FlinkSource:
             known_ms = [ms for ms in behind_ms if ms >= 0]  # −1 until the first answer
             if known_ms:
                 yield "flink_source_behind_latest_ms", shard, max(known_ms)
+        for figure in found[_BEHIND]:
+            if figure.value >= 0 and "subtask_index" in figure.labels:
+                yield "flink_source_subtask", _shard(figure), float(figure.labels["subtask_index"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFigures:
+    """What the TaskManagers say of one job at the moment of asking."""
+
+    job_id: str
+    endpoints: Sequence[Endpoint]
+
+    def late_records_dropped(self) -> int | None:
+        """Records that the job's windows have dropped as late, since the job began; None if nobody says."""
+        found = self._figures(_LATE)
+        return None if found is None else round(sum(figure.value for figure in found))
+
+    def behind_latest_ms(self) -> dict[str, float] | None:
+        """How far behind the newest record of its shard the job reads, by stream/shard; None if nobody says."""
+        found = self._figures(_BEHIND)
+        return None if found is None else {_shard(figure): figure.value for figure in found}
+
+    def _figures(self, ending: str) -> list[Figure] | None:
+        try:
+            texts = [endpoint.fetch() for endpoint in self.endpoints]
+        except ConnectionError:
+            return None
+        every = (figure for text in texts for figure in figures(text, lambda name: name.endswith(ending)))
+        return [figure for figure in every if figure.labels.get("job_id") == self.job_id]
 
 
 def _vertices(found: dict[str, list[Figure]]) -> Iterable[tuple[str, str, float]]:

@@ -1,52 +1,76 @@
 """Records of the harness's own: canaries that show that the job reads, closing records that move event time on.
 
-Both go into every shard, are written to `ledger/control.jsonl`, and are in no figure of the run.
+Both go into every shard, are written to `ledger/control.jsonl`, and are in no figure of the run. They come in rounds;
+each round is later in event time than the one before, by so much that it lets everything of that one be known.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from floodmark.canaries import FIRST_EVENT_TIME_MS, WINDOW_MS
 from floodmark.clock import Clock
 from floodmark.errors import EnvironmentFailedError
+from floodmark.ledger import append_control
 from floodmark.scenarios import Scenario
 from floodmark.systems.kinesis import KinesisClient
 
-CONTROL = "control.jsonl"
+RESEND_EVERY_S = 1.0
+"""A canary that was put before the job had opened its iterators (at LATEST) is never read, so another is sent. Where
+event time holds answers back, it is the next round that lets the answers to one be known."""
 
-RESEND_EVERY_S = 2.0
-"""A canary that was put before the job had opened its iterators (at LATEST) is never read, so another is sent."""
+ROUND_MARGIN_MS = 1_000
 
 
 class ControlRecords:
-    """Puts control records and remembers each in the ledger folder before anything else is done with it."""
+    """Puts control records and remembers each in the ledger folder before anything else is done with it.
+
+    `watermark_delay_ms` is that of the job.
+    """
 
     def __init__(
-        self, *, client: KinesisClient, scenario: Scenario, run_token: str, ledger: Path, clock: Clock
+        self,
+        *,
+        client: KinesisClient,
+        scenario: Scenario,
+        run_token: str,
+        ledger: Path,
+        clock: Clock,
+        watermark_delay_ms: int,
     ) -> None:
         self._client = client
         self._scenario = scenario
         self._run_token = run_token
         self._clock = clock
-        self._file = ledger / CONTROL
+        self._ledger = ledger
+        self._step_ms = WINDOW_MS + watermark_delay_ms + ROUND_MARGIN_MS
+        self._event_time_ms = FIRST_EVENT_TIME_MS
         self._sent = 0
         ledger.mkdir(parents=True, exist_ok=True)
 
-    def send(self, kind: str) -> dict[str, str]:
-        """Put one record of a kind (`canary`, `closing`) into every open shard; returns token → shard id."""
-        make = {"canary": self._scenario.canary, "closing": self._scenario.closing}[kind]
+    def go_beyond(self, event_time_ms: int) -> None:
+        """Let the next round be so late that everything up to this event time can be known."""
+        self._event_time_ms = event_time_ms + self._step_ms
+
+    def send_canaries(self) -> dict[str, tuple[str, int]]:
+        """Put a canary into every open shard; returns token → (shard id, event time)."""
+        return self._send("canary", self._scenario.canaries.make)
+
+    def send_closing(self) -> None:
+        """Put a closing record into every open shard."""
+        self._send("closing", self._scenario.canaries.close)
+
+    def _send(self, kind: str, make: Callable[[str, int], tuple[bytes, ...]]) -> dict[str, tuple[str, int]]:
         sent = {}
         for shard in self._client.shards(self._scenario.input_stream):
             if shard.closed:
                 continue
             token = f"{kind}-{self._run_token}-{self._sent}"
             self._sent += 1
-            value = make(token, self._clock.now_ns() // 1_000_000)
-            placement = self._client.put_record(self._scenario.input_stream, value, partition_key=token, shard=shard)
-            line = {"kind": kind, "shard": placement.shard_id, "sequence": placement.sequence, "value": value.decode()}
-            with self._file.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            sent[token] = shard.shard_id
+            for value in make(token, self._event_time_ms):
+                placed = self._client.put_record(self._scenario.input_stream, value, partition_key=token, shard=shard)
+                append_control(self._ledger, kind=kind, shard_id=placed.shard_id, sequence=placed.sequence, value=value)
+            sent[token] = (shard.shard_id, self._event_time_ms)
+        self._event_time_ms += self._step_ms
         return sent
 
     def wait_until_answered(
@@ -58,7 +82,7 @@ class ControlRecords:
         EnvironmentFailedError after `timeout_s`, naming the shards that nobody read.
         """
         open_shards = {shard.shard_id for shard in self._client.shards(self._scenario.input_stream) if not shard.closed}
-        waiting: dict[str, str] = {}
+        waiting: dict[str, tuple[str, int]] = {}
         deadline_ns = self._clock.now_ns() + int(timeout_s * 1e9)
         resend_ns = 0
         while open_shards:
@@ -69,9 +93,9 @@ class ControlRecords:
                     "look at the TaskManager's log in the run directory",
                 )
             if self._clock.now_ns() >= resend_ns:
-                waiting |= self.send("canary")
+                waiting |= self.send_canaries()
                 resend_ns = self._clock.now_ns() + int(RESEND_EVERY_S * 1e9)
             for value in seen():
-                answered = [token for token in waiting if self._scenario.answers(token, value)]
-                open_shards -= {waiting.pop(token) for token in answered}
+                times_ms = {token: time_ms for token, (_, time_ms) in waiting.items()}
+                open_shards -= {waiting.pop(token)[0] for token in self._scenario.canaries.answered(times_ms, value)}
             self._clock.sleep(0.1)

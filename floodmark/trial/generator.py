@@ -37,7 +37,7 @@ def start_generator(config: TrialConfig, scenario: Scenario, *, endpoint: str, l
         "--profile": config.profile,
         "--spacing": config.spacing,
         "--seed": config.seed,
-        "--abnormal-ratio": config.abnormal_share,
+        **{f"--{name.replace('_', '-')}": text for name, text in config.traffic.items()},
         "--batch": config.batch_records,
         "--linger-ms": config.linger_ms,
         "--senders": config.senders,

@@ -30,6 +30,10 @@ def job_options(config: TrialConfig, scenario: Scenario, *, endpoint: str, job_n
         "--checkpoint-mode": config.checkpoint_mode,
         "--state-backend": config.state_backend,
         "--consumer": config.consumer,
+        "--watermark-delay": f"{config.watermark_delay_ms}ms",
+        "--idle-timeout": f"{config.idle_timeout_ms}ms",
+        "--max-future": f"{config.max_future_ms}ms",
+        "--api": config.api,
         "--job-name": job_name,
     }
     return [str(part) for pair in options.items() for part in pair]

@@ -18,19 +18,23 @@ from floodmark.clock import Clock, SystemClock
 from floodmark.config import TrialConfig
 from floodmark.environment import describe_environment
 from floodmark.errors import ConfigurationError, EnvironmentFailedError, FloodmarkError
+from floodmark.ledger import read_manifest
 from floodmark.probe import Probe
 from floodmark.progress import Phase, Progress
 from floodmark.report import render
 from floodmark.run import Run
 from floodmark.scenarios import DEAD_LETTER_STREAM, Scenario
+from floodmark.sources.exposition import Endpoint
+from floodmark.sources.flink import JobFigures
 from floodmark.systems.embedded import BrokenPartError, EmbeddedSystem, SystemSettings, SystemState, read_state
-from floodmark.systems.flink import FlinkInstallation, FlinkLayout, FlinkRun, RestFlinkClient
+from floodmark.systems.flink import JOB_MANAGER, FlinkInstallation, FlinkLayout, FlinkRun, RestFlinkClient
 from floodmark.systems.kinesis import BotoKinesisClient
 from floodmark.systems.simulator import is_simulator
 from floodmark.trial.canary import ControlRecords
 from floodmark.trial.generator import start_generator
 from floodmark.trial.job import TestedJob, cancel_leftovers, job_name, job_options, running_job
 from floodmark.trial.load import Load
+from floodmark.trial.reading import Reading
 from floodmark.trial.streams import prepare_streams
 from floodmark.trial.watch import watch_parts
 
@@ -196,14 +200,15 @@ class Stage:
                 run_token=self.directory.name[-4:],
                 ledger=self.ledger,
                 clock=self.clock,
+                watermark_delay_ms=self.config.watermark_delay_ms,
             )
             with progress.phase("canary") as phase:
                 phase.update(note="until the job has answered from every shard")
                 self._await_answers(control, probe, job, timeout_s=CANARY_TIMEOUT_S)
-            checkpoints = CheckpointCollector(flink, job.job_id)
+            checkpoints, reading = CheckpointCollector(flink, job.job_id), self._reading(job)
             exit_code, broken_part = self._load(probe, checkpoints, progress)
             with progress.phase("drain") as phase:
-                drained = "" if broken_part else self._drain(control, probe, job, phase)
+                drained = "" if broken_part else self._drain(control, probe, job, reading, phase)
             probe.stop()
             checkpoints.poll()
             store.write_json(self.directory / store.CHECKPOINTS, checkpoints.document())
@@ -213,6 +218,7 @@ class Stage:
                 "job_failure": job.failure(),
                 "broken_part": broken_part or self._broken_part() or None,
                 "probe_error": (probe.error.message if probe.error else drained) or None,
+                "late_records_dropped": reading.late_records_dropped,
                 "drain_end_ms": self.clock.now_ns() // 1_000_000,
             }
 
@@ -249,11 +255,12 @@ class Stage:
                 raise probe.error
             return [one.value for one in probe.take_recent() if one.stream == self.scenario.output_stream]
 
-        def check() -> None:
-            self.system.check()
-            job.check()
+        control.wait_until_answered(seen, timeout_s=timeout_s, check=lambda: self._check(job))
 
-        control.wait_until_answered(seen, timeout_s=timeout_s, check=check)
+    def _check(self, job: TestedJob) -> None:
+        """Raise what makes waiting for the job pointless."""
+        self.system.check()
+        job.check()
 
     def _load(self, probe: Probe, checkpoints: CheckpointCollector, progress: Progress) -> tuple[int | None, str]:
         """The generator's exit code, and which part of the system broke meanwhile: then the load is ended at once."""
@@ -282,11 +289,20 @@ class Stage:
                 generator.stop()
                 return generator.wait(0), error.message
 
-    def _drain(self, control: ControlRecords, probe: Probe, job: TestedJob, phase: Phase) -> str:
+    def _reading(self, job: TestedJob) -> Reading:
+        addresses = self.system.metrics_addresses
+        endpoints = [Endpoint(url=address) for name, address in addresses.items() if name != JOB_MANAGER]
+        return Reading(JobFigures(job_id=job.job_id, endpoints=endpoints), self.scenario.input_stream)
+
+    def _drain(self, control: ControlRecords, probe: Probe, job: TestedJob, reading: Reading, phase: Phase) -> str:
         """Move event time on, wait until all that was sent has been answered; returns why that failed, or nothing."""
-        phase.update(note="until everything sent has been answered")
         try:
-            control.send("closing")
+            if self.scenario.held_back:
+                phase.update(note="until the job has read everything")
+                reading.finish(timeout_s=self.config.drain_timeout_s, check=lambda: self._check(job))
+            phase.update(note="until everything sent has been answered")
+            control.go_beyond(read_manifest(self.ledger).event_time_end_ms)
+            control.send_closing()
             self._await_answers(control, probe, job, timeout_s=self.config.drain_timeout_s)
         except EnvironmentFailedError as error:
             return f"the drain did not end: {error.message}"

@@ -7,10 +7,11 @@ import pytest
 
 from floodmark.clock import ManualClock
 from floodmark.errors import EnvironmentFailedError
+from floodmark.ledger import CONTROL
 from floodmark.scenarios import ABNORMAL_ORDERS
 from floodmark.systems.kinesis import TRIM_HORIZON
 from floodmark.systems.kinesis_fake import FakeKinesisClient
-from floodmark.trial.canary import CONTROL, ControlRecords
+from floodmark.trial.canary import ControlRecords
 
 STREAM = ABNORMAL_ORDERS.input_stream
 
@@ -29,7 +30,14 @@ def client(clock: ManualClock) -> FakeKinesisClient:
 
 @pytest.fixture
 def control(client: FakeKinesisClient, clock: ManualClock, tmp_path: Path) -> ControlRecords:
-    return ControlRecords(client=client, scenario=ABNORMAL_ORDERS, run_token="r1", ledger=tmp_path, clock=clock)
+    return ControlRecords(
+        client=client,
+        scenario=ABNORMAL_ORDERS,
+        run_token="r1",
+        ledger=tmp_path,
+        clock=clock,
+        watermark_delay_ms=5_000,
+    )
 
 
 def alerts(client: FakeKinesisClient, shards: set[str]) -> list[bytes]:
@@ -49,8 +57,8 @@ def all_shards(client: FakeKinesisClient) -> set[str]:
 def test_every_shard_gets_one_and_all_are_written_down(
     control: ControlRecords, client: FakeKinesisClient, tmp_path: Path
 ) -> None:
-    sent = control.send("canary")
-    assert set(sent.values()) == all_shards(client)
+    sent = control.send_canaries()
+    assert {shard for shard, _ in sent.values()} == all_shards(client)
     lines = [json.loads(line) for line in (tmp_path / CONTROL).read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["canary"] * 3
     assert {line["shard"] for line in lines} == all_shards(client)
@@ -91,6 +99,6 @@ def test_waiting_ends_with_what_makes_it_pointless(control: ControlRecords) -> N
 
 
 def test_closing_records_are_answered_with_nothing(control: ControlRecords, tmp_path: Path) -> None:
-    control.send("closing")
+    control.send_closing()
     values = [json.loads(line)["value"] for line in (tmp_path / CONTROL).read_text().splitlines()]
     assert all(float(value.split(",")[1]) <= 10_000 for value in values)

@@ -96,3 +96,15 @@ def test_the_region_is_that_of_the_environment_as_for_the_jobs(
         monkeypatch.setenv(name, value)
     assert build_config({"scenario": "abnormal-orders"}).region == region
     assert build_config({"scenario": "abnormal-orders", "region": "sa-east-1"}).region == "sa-east-1"
+
+
+def test_what_the_job_waits_for_grows_with_the_scale_of_event_time() -> None:
+    def waits(scale: str, **settings: object) -> tuple[int, int]:
+        config = build_config({"scenario": "order-count", "traffic": {"event_time_scale": scale}, **settings})
+        return config.watermark_delay_ms, config.max_future_ms
+
+    hour_ms = 3_600_000
+    assert waits("1") == (5_000, hour_ms)
+    assert waits("0.5") == (5_000, hour_ms)  # the way of a record costs what it costs
+    assert waits("20", warm_up_s=10, duration_s=60) == (100_000, hour_ms + 19 * 70_000)
+    assert waits("20", warm_up_s=10, duration_s=60, watermark_delay_ms=7)[0] == 7

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from floodmark.sources.exposition import Endpoint, Rates, figures
-from floodmark.sources.flink import FlinkSource
+from floodmark.sources.flink import FlinkSource, JobFigures
 from floodmark.sources.kinesis import LEVELS, RATES, KinesisSource
 from floodmark.sources.machine import CpuTimes, HiccupSource, MachineSource, read_cpu_times
 from floodmark.sources.processes import ProcessSource
@@ -253,6 +253,7 @@ def test_flinks_own_exposition_is_understood() -> None:
         assert {label for name, label in found if name == metric} == {"alerts_5_:_Writer", "dead_letters_7_:_Writer"}
     for shard in range(3):
         assert found["flink_source_behind_latest_ms", f"order_stream/shardId_{shard:012d}"] == 0.0
+        assert found["flink_source_subtask", f"order_stream/shardId_{shard:012d}"] == shard % 2
     assert found["jvm_heap_bytes", "taskmanager"] > 50_000_000
     assert found["jvm_gc_ratio", "taskmanager"] == 0.0
     assert {label for metric, label in found if metric == "flink_records_in_per_second"} >= {
@@ -304,3 +305,37 @@ def test_subtasks_are_put_together_as_the_table_says() -> None:
         ("flink_source_behind_latest_ms", "order_stream/shardId_000000000000"): 1200.0,
         ("jvm_gc_ratio", "taskmanager"): 0.05,
     }
+
+
+class Answers(Endpoint):
+    """Says always the same, or nothing."""
+
+    def __init__(self, text: str | None) -> None:
+        super().__init__(url="http://127.0.0.1:1/")
+        self._text = text
+
+    def fetch(self) -> str:
+        if self._text is None:
+            raise ConnectionError("nobody is there")
+        return self._text
+
+
+LATE = "flink_taskmanager_job_task_operator_numLateRecordsDropped"
+BEHIND = "flink_taskmanager_job_task_operator_KinesisConsumer_stream_shardId_millisBehindLatest"
+
+
+def test_figures_of_one_job_are_told_from_those_of_others() -> None:
+    first = Answers(
+        f'{LATE}{{job_id="a",subtask_index="0",}} 3.0\n{LATE}{{job_id="b",subtask_index="0",}} 100.0\n'
+        f'{BEHIND}{{job_id="a",stream="s",shardId="x",}} 7.0\n'
+    )
+    second = Answers(f'{LATE}{{job_id="a",subtask_index="1",}} 4.0\n')
+    assert JobFigures(job_id="a", endpoints=[first, second]).late_records_dropped() == 7
+    assert JobFigures(job_id="a", endpoints=[first, second]).behind_latest_ms() == {"s/x": 7.0}
+    assert JobFigures(job_id="c", endpoints=[first]).late_records_dropped() == 0
+
+
+def test_half_of_the_figures_is_no_figure() -> None:
+    figures_of_job = JobFigures(job_id="a", endpoints=[Answers(f'{LATE}{{job_id="a",}} 3.0\n'), Answers(None)])
+    assert figures_of_job.late_records_dropped() is None
+    assert figures_of_job.behind_latest_ms() is None

@@ -12,6 +12,7 @@ from floodmark.systems.flink.client import (
     wait_until_running,
 )
 from floodmark.systems.flink.cluster import (
+    JOB_MANAGER,
     ClusterSettings,
     FlinkCluster,
     FlinkPorts,
@@ -26,6 +27,7 @@ from floodmark.systems.flink.submission import FlinkRun, JobSubmitter
 
 __all__ = [
     "ENDED",
+    "JOB_MANAGER",
     "ClusterSettings",
     "FakeFlink",
     "FakeJob",

@@ -8,6 +8,9 @@ Stages, from stamps that are all floored to milliseconds before they are subtrac
     end_to_end  arrival in the output stream − intended = schedule + ingest + process
     put         acknowledged − sent
     read        seen by the probe − arrival in the output stream
+    held_back   the moment from which event time let the output be known − intended
+
+Where event time holds outputs back, end_to_end counts from that moment, if it is later than intended.
 
 Histograms hold 0 ms to 1 h with three significant digits. They are merged, percentiles never averaged. A sample below
 zero is counted apart and is in no percentile; one above an hour is counted apart too, and recorded as an hour.

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT_VERSION = 1
 
-STAGES = ("end_to_end", "schedule", "ingest", "process", "put", "read")
+STAGES = ("end_to_end", "schedule", "ingest", "process", "put", "read", "held_back")
 """The stages of a record's way, in the order in which reports show them. Defined in docs/reference/latency.md."""
 
 Verdict = Literal["PASS", "FAIL", "UNKNOWN"]
@@ -44,6 +44,12 @@ class Outputs(_Frozen):
     duplicated: int = Field(description="seen more often than expected")
     unexpected: int = Field(description="seen and not expected at all, or with other contents than expected")
     late: int = Field(default=0, description="inputs that event time forbids the job to count")
+    late_in_doubt: int = Field(
+        default=0, description="inputs that may be late or not, which depends on how the job reads the shards"
+    )
+    late_dropped: int | None = Field(
+        default=None, description="inputs that Flink says its windows have dropped as late; None if that is not known"
+    )
     dead_letters: int = Field(default=0, description="records that the job refused")
     judged: bool = Field(default=True, description="False where no oracle knows what must come out")
 
@@ -63,6 +69,9 @@ class LatencySummary(_Frozen):
     max: float | None
 
 
+NOT_MEASURED = LatencySummary(count=0, p50=None, p90=None, p99=None, p99_9=None, max=None)
+
+
 class Latency(_Frozen):
     """Every stage of the way; docs/reference/latency.md defines them."""
 
@@ -72,6 +81,7 @@ class Latency(_Frozen):
     process: LatencySummary
     put: LatencySummary
     read: LatencySummary
+    held_back: LatencySummary = Field(default=NOT_MEASURED, description="by event time, on purpose")
 
 
 class CheckpointSummary(_Frozen):
@@ -127,6 +137,9 @@ class Run(_Frozen):
     checkpoints: CheckpointSummary
     shards: int
     parallelism: int
+    shards_by_subtask: list[list[str]] = Field(
+        default_factory=list, description="the shards that each subtask of the source read; empty if nobody said"
+    )
     rate_target_records_per_second: float
     rate_achieved_records_per_second: float | None = Field(description="accepted in the measured window ÷ its length")
     bottleneck: Bottleneck

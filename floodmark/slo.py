@@ -29,7 +29,7 @@ _COMPARISONS: dict[str, Callable[[Fraction, Fraction], bool]] = {
 }
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000}
 _POINTS = {**{name.replace("_", "."): name for name in PERCENTILES}, "max": "max"}
-_OUTPUT_COUNTS = ("lost", "duplicated", "unexpected", "dead_letters")
+_OUTPUT_COUNTS = ("lost", "duplicated", "unexpected", "late", "dead_letters")
 _RECORD_COUNTS = ("throttled", "failed", "unknown", "missed")
 _SHARES = ("accepted",)
 

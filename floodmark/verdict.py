@@ -151,6 +151,10 @@ def _wrong_outputs(outputs: Outputs) -> Iterator[str]:
         yield f"Duplicated: {_count(outputs.duplicated, 'output')} more than expected."
     if outputs.unexpected:
         yield f"Unexpected: {_count(outputs.unexpected, 'output')} that nobody asked for, or with wrong contents."
+    dropped, late_max = outputs.late_dropped, outputs.late + outputs.late_in_doubt
+    if dropped is not None and not outputs.late <= dropped <= late_max:
+        late = f"{outputs.late:,}" + (f" to {late_max:,}" if outputs.late_in_doubt else "")
+        yield f"Late: Flink dropped {_count(dropped, 'record')}, and {late} were late."
 
 
 def _failures(measurement: Measurement) -> Iterator[str]:
@@ -172,6 +176,8 @@ def _achievements(measurement: Measurement) -> Iterator[str]:
     outputs = measurement.outputs
     if outputs.judged:
         yield f"All {_count(outputs.expected, 'expected output')} came out once, and nothing else did."
+        if outputs.late_dropped:
+            yield f"The job dropped {_count(outputs.late_dropped, 'record')} as late, as it had to."
     for result in measurement.slos:
         yield f"The objective {result.slo} was met: {result.observed}."
     schedule = measurement.latency.schedule

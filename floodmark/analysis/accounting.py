@@ -92,25 +92,42 @@ class Accounting:
 
     def _take_piece(self, rows: Entries, piece: slice) -> Iterator[AcceptedRecords]:
         outcome = rows.outcome[piece]
-        intended_ms = _milliseconds(rows.intended_ns[piece])
-        self._count(outcome, intended_ms, rows.throttled[piece].astype(np.int64))
+        self._count(outcome, _milliseconds(rows.intended_ns[piece]), rows.throttled[piece].astype(np.int64))
+        for records in self._in_stream(rows, piece):
+            is_certain = records.most == 1
+            self._measure(
+                records.intended_ms[is_certain],
+                records.arrival_ms_min[is_certain],
+                records.arrival_ms_max[is_certain],
+            )
+            yield records
+
+    def in_stream(self, rows: Entries) -> Iterator[AcceptedRecords]:
+        """The records of one stretch that are, or may be, in the stream, and nothing but these: no figure changes."""
+        for start in range(0, len(rows.index), ROWS_A_PIECE_MAX):
+            yield from self._in_stream(rows, slice(start, start + ROWS_A_PIECE_MAX))
+
+    def _in_stream(self, rows: Entries, piece: slice) -> Iterator[AcceptedRecords]:
+        """The records of one piece, unless there are none."""
+        outcome = rows.outcome[piece]
         there = np.isin(outcome, (Outcome.ACCEPTED, Outcome.UNKNOWN))
         if not there.any():
             return
         is_certain = outcome[there] == Outcome.ACCEPTED
-        due_ms = intended_ms[there]
-        sent_ms = _milliseconds(rows.sent_ns[piece][there])
-        acknowledged_ms = _milliseconds(rows.acknowledged_ns[piece][there])
-        self._measure(due_ms[is_certain], sent_ms[is_certain], acknowledged_ms[is_certain])
+        due_ms = _milliseconds(rows.intended_ns[piece][there])
         indices = rows.index[piece][there].astype(np.int64)
+        shards = rows.shard[piece][there].astype(np.int64)
         yield AcceptedRecords(
             indices=indices,
             values=make_again(self.traffic, indices, due_ms),
             intended_ms=due_ms,
-            arrival_ms_min=sent_ms,
-            arrival_ms_max=np.where(is_certain, acknowledged_ms, self.window.drain_end_ms),
-            least=(rows.shard[piece][there] >= 0).astype(np.int64),
+            arrival_ms_min=_milliseconds(rows.sent_ns[piece][there]),
+            arrival_ms_max=np.where(
+                is_certain, _milliseconds(rows.acknowledged_ns[piece][there]), self.window.drain_end_ms
+            ),
+            least=(shards >= 0).astype(np.int64),
             most=np.where(is_certain, 1, ANY_NUMBER),
+            shards=shards,
         )
 
     def _count(self, outcome: npt.NDArray[Any], intended_ms: Column, throttled: Column) -> None:

@@ -15,16 +15,17 @@ from floodmark import store
 from floodmark.analysis.accounting import Accounting, LoadWindow, SecondCounter
 from floodmark.analysis.caveats import Evidence, find_caveats
 from floodmark.analysis.derived_series import ACCEPTED, OBSERVED, OFFERED, THROTTLED, replace_derived
+from floodmark.analysis.reading import reading_slack_ms, restarts, shards_by_subtask
 from floodmark.analysis.utilisation import measure_utilisation
 from floodmark.bottleneck import find_bottleneck
 from floodmark.checkpoints import summarise as summarise_checkpoints
 from floodmark.errors import EnvironmentFailedError
 from floodmark.latency import LatencyRecorder
-from floodmark.ledger import LedgerFollower, LedgerProgress, Manifest, read_entries, read_manifest
-from floodmark.oracle import NoOracle
+from floodmark.ledger import LedgerFollower, LedgerProgress, Manifest, read_control, read_entries, read_manifest
+from floodmark.oracle import MAX_FUTURE_MS, LateRecords, NoOracle, OracleSettings
 from floodmark.oracle.catalogue import find_oracle
 from floodmark.outputs import read_outputs
-from floodmark.reconcile import Examples, MatchedOutputs, Reconciler
+from floodmark.reconcile import UNSTAMPED, Examples, MatchedOutputs, Reconciler
 from floodmark.run import STAGES, CheckpointSummary, EndpointKind, Outputs, Run, Window
 from floodmark.schedule import NANOSECONDS_PER_SECOND
 from floodmark.slo import Slo, evaluate, parse_slo
@@ -33,6 +34,9 @@ from floodmark.verdict import Measurement, judge
 
 CLOCK_TOLERANCE_MS = {"simulator": 0, "emulator": 0, "aws": 1000}
 """How far the service's clock may be from the generator's: on one machine there is only one."""
+
+WATERMARK_DELAY_MS = IDLE_TIMEOUT_MS = 5_000
+"""Of runs that do not say what their job was told: the jobs' defaults."""
 
 _NS_PER_MS = 1_000_000
 
@@ -56,6 +60,9 @@ class Settings(_Tolerant):
     input_stream: str
     output_stream: str
     dead_letter_stream: str
+    watermark_delay_ms: int = WATERMARK_DELAY_MS
+    idle_timeout_ms: int = IDLE_TIMEOUT_MS
+    max_future_ms: int = MAX_FUTURE_MS
 
 
 class Notes(_Tolerant):
@@ -66,6 +73,7 @@ class Notes(_Tolerant):
     job_failure: str | None = None
     broken_part: str | None = None
     generator_exit_code: int | None = None
+    late_records_dropped: int | None = None
     drain_end_ms: int | None = None
 
 
@@ -85,6 +93,7 @@ class _Inputs:
     manifest: Manifest
     ledger: LedgerProgress
     window: LoadWindow
+    series: TimeSeries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +138,7 @@ def _collect(directory: Path) -> _Inputs:
         cpu_count=_read(_EnvironmentNotes, environment).cpu_count if environment.exists() else None,
         manifest=manifest,
         ledger=LedgerFollower(directory / store.LEDGER).poll(),
+        series=_series(directory / store.TIME_SERIES),
         window=LoadWindow(
             start_ms=manifest.start_ns // _NS_PER_MS,
             load_start_ms=manifest.load_start_ns // _NS_PER_MS,
@@ -151,33 +161,67 @@ def _read(kind: type[Document], path: Path) -> Document:
         raise EnvironmentFailedError(f"{path} is damaged: {where}: {first['msg']}", "run the trial again") from error
 
 
+def _series(path: Path) -> TimeSeries:
+    """What was sampled; without the file, nothing was."""
+    try:
+        return TimeSeries.read(path)
+    except FileNotFoundError:
+        return TimeSeries()
+
+
 def _compare(inputs: _Inputs) -> _Findings:
     """Go through the ledger, then through the outputs."""
     settings, window = inputs.settings, inputs.window
     latency = LatencyRecorder(window.load_start_ms)
     accounting = Accounting(window=window, traffic=inputs.manifest.traffic(), latency=latency)
-    oracle = find_oracle(settings.scenario, settings.input_stream)
+    oracle = find_oracle(settings.scenario, _oracle_settings(inputs)) or NoOracle()
     reconciler = Reconciler(
-        oracle or NoOracle(),
+        oracle,
         output_stream=settings.output_stream,
         dead_letter_stream=settings.dead_letter_stream,
         clock_tolerance_ms=CLOCK_TOLERANCE_MS[settings.endpoint_kind],
     )
-    for entries in read_entries(inputs.directory / store.LEDGER):
+    ledger = inputs.directory / store.LEDGER
+    oracle.control(read_control(ledger))
+    if oracle.surveys:
+        for entries in read_entries(ledger):
+            for records in accounting.in_stream(entries):
+                oracle.survey(records)
+    for entries in read_entries(ledger):
         for records in accounting.take(entries):
-            reconciler.expect(reconciler.oracle.expect(records))
-    reconciler.expect(reconciler.oracle.finish())
+            reconciler.expect(oracle.expect(records))
+    reconciler.expect(oracle.finish())
     observed, problem = _observe(inputs, reconciler)
     found = reconciler.result()
     _record(latency, found.matched, window)
     return _Findings(
         accounting=accounting,
         latency=latency,
-        outputs=found.outputs,
+        outputs=_with_late(found.outputs, oracle.late, inputs),
         examples=found.examples,
         observed=observed,
         outputs_problem=problem,
     )
+
+
+def _oracle_settings(inputs: _Inputs) -> OracleSettings:
+    settings = inputs.settings
+    return OracleSettings(
+        input_stream=settings.input_stream,
+        watermark_delay_ms=settings.watermark_delay_ms,
+        idle_timeout_ms=settings.idle_timeout_ms,
+        max_future_ms=settings.max_future_ms,
+        reading_slack_ms=reading_slack_ms(inputs.series, inputs.window.start_ms, inputs.window.drain_end_ms),
+        event_time_origin_ms=inputs.window.start_ms,
+        event_time_scale=inputs.manifest.event_time_scale,
+    )
+
+
+def _with_late(outputs: Outputs, late: LateRecords, inputs: _Inputs) -> Outputs:
+    """With what was late by the oracle and by Flink, whose counter begins anew when a job restarts."""
+    restarted = restarts(inputs.series, inputs.window.start_ms, inputs.window.drain_end_ms) > 0
+    dropped = None if restarted else inputs.notes.late_records_dropped
+    return outputs.model_copy(update={"late": late.certain, "late_in_doubt": late.in_doubt, "late_dropped": dropped})
 
 
 def _observe(inputs: _Inputs, reconciler: Reconciler) -> tuple[dict[str, SecondCounter], str]:
@@ -196,15 +240,23 @@ def _observe(inputs: _Inputs, reconciler: Reconciler) -> tuple[dict[str, SecondC
 
 
 def _record(latency: LatencyRecorder, matched: MatchedOutputs, window: LoadWindow) -> None:
-    inside = window.contains(matched.intended_ms)
+    """Take the latencies of all outputs that the load itself made known.
+
+    What is held back until after the load is let go by the closing records, earlier than by event time as it was.
+    """
+    counts_from_ms = np.maximum(matched.intended_ms, matched.knowable_ms)
+    is_held_back = matched.knowable_ms > matched.intended_ms
+    inside = window.contains(matched.intended_ms) & (~is_held_back | (matched.knowable_ms <= window.load_end_ms))
+    is_stamped = matched.input_arrival_ms != UNSTAMPED
     stages = {
-        "end_to_end": matched.output_arrival_ms - matched.intended_ms,
-        "ingest": matched.input_arrival_ms - matched.sent_ms,
-        "process": matched.output_arrival_ms - matched.input_arrival_ms,
-        "read": matched.seen_ms - matched.output_arrival_ms,
+        "end_to_end": (matched.output_arrival_ms - counts_from_ms, inside),
+        "ingest": (matched.input_arrival_ms - matched.sent_ms, inside & is_stamped),
+        "process": (matched.output_arrival_ms - matched.input_arrival_ms, inside & is_stamped),
+        "read": (matched.seen_ms - matched.output_arrival_ms, inside),
+        "held_back": (matched.knowable_ms - matched.intended_ms, inside & is_held_back),
     }
-    for stage, latency_ms in stages.items():
-        latency.record(stage, matched.intended_ms[inside], latency_ms[inside])
+    for stage, (latency_ms, chosen) in stages.items():
+        latency.record(stage, matched.intended_ms[chosen], latency_ms[chosen])
 
 
 def _derived(inputs: _Inputs, findings: _Findings) -> Iterator[Sample]:
@@ -221,7 +273,8 @@ def _derived(inputs: _Inputs, findings: _Findings) -> Iterator[Sample]:
 def _judge(inputs: _Inputs, findings: _Findings) -> Run:
     settings, window, records = inputs.settings, inputs.window, findings.accounting.records
     latency = findings.latency.summary()
-    series = TimeSeries.read(inputs.directory / store.TIME_SERIES)
+    series = inputs.series
+    assignment = shards_by_subtask(series, settings.input_stream, settings.parallelism)
     checkpoints, missing = _checkpoints(inputs)
     slos = [evaluate(slo, latency=latency, records=records, outputs=findings.outputs) for slo in inputs.slos]
     judgement = judge(
@@ -251,6 +304,7 @@ def _judge(inputs: _Inputs, findings: _Findings) -> Run:
         series=series,
         start_ms=window.load_start_ms,
         end_ms=window.load_end_ms,
+        shards_by_subtask=assignment,
     )
     return Run(
         run_id=settings.run_id,
@@ -272,6 +326,7 @@ def _judge(inputs: _Inputs, findings: _Findings) -> Run:
         checkpoints=checkpoints,
         shards=settings.shards,
         parallelism=settings.parallelism,
+        shards_by_subtask=assignment,
         rate_target_records_per_second=_mean_rate(inputs.manifest),
         rate_achieved_records_per_second=findings.accounting.rate_achieved_records_per_second,
         bottleneck=find_bottleneck(

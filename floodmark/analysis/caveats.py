@@ -1,11 +1,12 @@
 """What weakens a result without voiding it: sentences that stand beside the figures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from floodmark.analysis.reading import restarts
 from floodmark.latency import PERCENTILES, samples_needed
 from floodmark.run import STAGES, CheckpointSummary, Latency, LatencySummary, Outputs, Records
 from floodmark.timeseries import RATE_LAG_MS, TimeSeries
@@ -18,7 +19,10 @@ HICCUP_SHARE_OF_P99 = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What the sentences are made of. `overflowed`: samples above an hour, by stage."""
+    """What the sentences are made of. `overflowed`: samples above an hour, by stage.
+
+    `shards_by_subtask`: what each subtask of the source read; empty if nobody knows.
+    """
 
     records: Records
     outputs: Outputs
@@ -28,11 +32,13 @@ class Evidence:
     series: TimeSeries
     start_ms: int
     end_ms: int
+    shards_by_subtask: Sequence[Sequence[str]] = ()
 
 
 def find_caveats(evidence: Evidence) -> list[str]:
     """Every weakness that shows in the evidence."""
-    return [*_records(evidence), *_job(evidence), *_latency(evidence), *_machine(evidence), *_sampling(evidence)]
+    looks = (_records, _job, _reading, _latency, _machine, _sampling)
+    return [sentence for look in looks for sentence in look(evidence)]
 
 
 def _records(evidence: Evidence) -> Iterator[str]:
@@ -41,18 +47,42 @@ def _records(evidence: Evidence) -> Iterator[str]:
             f"No answer came for {evidence.records.unknown:,} records: they may or may not be in the stream, "
             "so their outputs are neither asked for nor held against the job."
         )
-    if not evidence.outputs.judged:
+    outputs = evidence.outputs
+    if not outputs.judged:
         yield "No oracle knows what this job must put out, so its outputs were counted and not judged."
+    if outputs.late_in_doubt:
+        yield (
+            f"Whether {outputs.late_in_doubt:,} records were late depends on the order in which the job read the "
+            "shards: outputs with them and without them pass."
+        )
+    if outputs.judged and outputs.late + outputs.late_in_doubt and outputs.late_dropped is None:
+        yield "Nobody knows how many late records Flink dropped, so its count was not held against the oracle's."
 
 
 def _job(evidence: Evidence) -> Iterator[str]:
     if evidence.checkpoints.failed:
         yield f"{evidence.checkpoints.failed:,} checkpoints failed while the load ran."
-    restarts = evidence.series.single("flink_restarts").between(evidence.start_ms, evidence.end_ms).values
-    if len(restarts) and restarts[-1] > restarts[0]:
-        yield f"The job restarted {restarts[-1] - restarts[0]:,.0f} times while the load ran."
+    if count := restarts(evidence.series, evidence.start_ms, evidence.end_ms):
+        yield f"The job restarted {count:,} times while the load ran."
     if evidence.checkpoints.completed == 0:
         yield "No checkpoint was completed while the load ran, so their cost is not in these figures."
+
+
+def _reading(evidence: Evidence) -> Iterator[str]:
+    """What the spread of shards over the source's subtasks costs."""
+    counts = [len(shards) for shards in evidence.shards_by_subtask]
+    idle = counts.count(0)
+    if idle:
+        yield (
+            f"Of the {len(counts)} subtasks that read, {idle} {'has' if idle == 1 else 'have'} no shard and "
+            f"{'does' if idle == 1 else 'do'} nothing: parallelism above the number of shards does not read faster."
+        )
+    busy = [count for count in counts if count]
+    if busy and max(busy) > min(busy):
+        yield (
+            f"The shards are spread unevenly: a subtask reads {min(busy)} of them, and another {max(busy)}. "
+            "The busiest one sets the limit."
+        )
 
 
 def _latency(evidence: Evidence) -> Iterator[str]:

@@ -26,6 +26,7 @@ STAGE_COLOURS = {
     "process": ORANGE,
     "put": GREEN,
     "read": PURPLE,
+    "held_back": GOLD,
 }
 
 WIDE_IN, NARROW_IN = 9.4, 3.9

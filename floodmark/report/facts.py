@@ -68,8 +68,12 @@ def within_load(intervals: Sequence[LatencyInterval], window: Window, stage: str
 
 
 def stage_histograms(intervals: Sequence[LatencyInterval], window: Window) -> dict[str, Any]:
-    """One histogram of the measured window for each stage that has samples in it."""
-    merged = {stage: merge(one.histogram for one in within_load(intervals, window, stage)) for stage in STAGES}
+    """One histogram of the measured window for each stage that has samples in it.
+
+    Not for what event time holds back: that is no work of the system, and lasts longer than all that is.
+    """
+    stages = (stage for stage in STAGES if stage != "held_back")
+    merged = {stage: merge(one.histogram for one in within_load(intervals, window, stage)) for stage in stages}
     return {stage: histogram for stage, histogram in merged.items() if histogram.get_total_count()}
 
 

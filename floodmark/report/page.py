@@ -16,12 +16,13 @@ from floodmark.report import courses, facts, plots, plots_stages, wording
 from floodmark.report.asked import asked_and_achieved, command, settings
 from floodmark.report.files import RunFiles
 from floodmark.report.weaknesses import weaknesses
-from floodmark.run import STAGES, LatencySummary
+from floodmark.run import STAGES, Latency, LatencySummary
 from floodmark.scenarios import SCENARIOS
 from floodmark.slo import parse_slo
 
 SHARDS_SHOWN_MAX = 12
 CHECKPOINTS_SHOWN_MAX = 12
+SUBTASKS_SHOWN_MAX = 16
 
 HEADLINES = {
     "PASS": "The system did what was asked of it.",
@@ -121,8 +122,14 @@ def latency_section(files: RunFiles) -> Mapping[str, Any]:
         "distribution": plots_stages.plot_distribution(histograms) if histograms else None,
         "breakdown": plots_stages.plot_breakdown(points) if points else None,
         "slowest": slowest_part(points),
-        "stages": [(stage, plots_stages.STAGE_NAMES[stage], getattr(files.run.latency_ms, stage)) for stage in STAGES],
+        "stages": shown_stages(files.run.latency_ms),
     }
+
+
+def shown_stages(latency: Latency) -> list[tuple[str, str, LatencySummary]]:
+    """Stage, its name, its figures; what event time holds back is shown where there is any."""
+    every = [(stage, plots_stages.STAGE_NAMES[stage], getattr(latency, stage)) for stage in STAGES]
+    return [one for one in every if one[0] != "held_back" or one[2].count]
 
 
 def slowest_part(points: Sequence[tuple[str, Mapping[str, float], float]]) -> str:
@@ -218,6 +225,8 @@ def machine_section(files: RunFiles) -> Mapping[str, Any]:
         "cpu": plots.plot_cpu(processes, span(files), cores=cores) if processes else None,
         "hiccups": plots.plot_hiccups(hiccups, span(files)) if len(hiccups.values) else None,
         "vertices": facts.busy_vertices(files.series, window),
+        "subtasks_shown": SUBTASKS_SHOWN_MAX,
+        "shards_shown": SHARDS_SHOWN_MAX,
     }
 
 

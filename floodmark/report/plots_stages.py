@@ -19,6 +19,7 @@ STAGE_NAMES = {
     "process": "process",
     "put": "put",
     "read": "read",
+    "held_back": "held back",
 }
 PARTS = ("schedule", "ingest", "process")
 """The stages whose sum is the end-to-end latency of each record."""

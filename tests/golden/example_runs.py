@@ -109,7 +109,7 @@ def config(plan: Plan) -> dict[str, Any]:
         "checkpoint_mode": "exactly-once",
         "state_backend": "heap",
         "seed": 20261120,
-        "abnormal_share": 0.2,
+        "traffic": {"abnormal_ratio": "0.2"},
         "endpoint": "embedded",
         "input_stream": INPUT,
         "slos": ["p99<1s"],

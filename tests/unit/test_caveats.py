@@ -57,6 +57,17 @@ def test_a_clean_run_has_none() -> None:
             {"latency": latency(end_to_end=FEW)},
             "500 end-to-end samples are too few for p99 and p99.9: the first of them needs 1,000",
         ),
+        (
+            {"outputs": OUTPUTS.model_copy(update={"late_in_doubt": 7, "late_dropped": 3})},
+            "Whether 7 records were late depends",
+        ),
+        ({"outputs": OUTPUTS.model_copy(update={"late": 7})}, "Nobody knows how many late records Flink dropped"),
+        (
+            {"shards_by_subtask": [["shardId-000000000000"], [], ["shardId-000000000001"], []]},
+            "Of the 4 subtasks that read, 2 have no shard and do nothing",
+        ),
+        ({"shards_by_subtask": [["a"], []]}, "Of the 2 subtasks that read, 1 has no shard and does nothing"),
+        ({"shards_by_subtask": [["a", "b", "c"], ["d"]]}, "spread unevenly: a subtask reads 1 of them, and another 3"),
     ],
 )
 def test_each_weakness_is_said_once(changes: dict[str, Any], words: str) -> None:
@@ -76,6 +87,11 @@ def test_each_weakness_is_said_once(changes: dict[str, Any], words: str) -> None
 def test_what_the_machine_did_weakens_the_result(sample: tuple[str, str, float], words: str) -> None:
     (sentence,) = caveats(sample)
     assert words in sentence
+
+
+def test_an_even_spread_of_shards_and_counted_late_records_are_no_weakness() -> None:
+    counted = OUTPUTS.model_copy(update={"late": 7, "late_dropped": 7})
+    assert caveats(outputs=counted, shards_by_subtask=[["a", "b"], ["c", "d"]]) == []
 
 
 def test_restarts_are_counted_from_the_start_of_the_window() -> None:

@@ -88,6 +88,8 @@ def test_every_figure_is_the_one_in_run_json(made: Made, kind: str) -> None:
     run = store.read_run(directory)
     for stage in STAGES:
         summary = getattr(run.latency_ms, stage)
+        if stage == "held_back" and not summary.count:
+            continue
         points = (summary.p50, summary.p90, summary.p99, summary.p99_9, summary.max)
         shown = [f"{summary.count:,}", *("–" if point is None else f"{point:,.0f} ms" for point in points)]
         assert page.row(stage.replace("_", " ")) == shown

@@ -206,3 +206,17 @@ def test_a_service_that_keeps_every_call_waiting_is_named() -> None:
 
 def test_a_wait_without_a_delay_is_nobodys_fault() -> None:
     assert judge(measurement(all_calls_open_s=30.0)).verdict == "PASS"
+
+
+@pytest.mark.parametrize(("dropped", "verdict"), [(None, "PASS"), (4, "FAIL"), (5, "PASS"), (7, "PASS"), (8, "FAIL")])
+def test_flink_must_drop_the_late_records_and_no_others(dropped: int | None, verdict: str) -> None:
+    outputs = OUTPUTS.model_copy(update={"late": 5, "late_in_doubt": 2, "late_dropped": dropped})
+    judgement = judge(measurement(outputs=outputs))
+    assert judgement.verdict == verdict
+    complaint = f"Late: Flink dropped {dropped} records, and 5 to 7 were late."
+    assert (complaint in judgement.reasons) == (verdict == "FAIL")
+
+
+def test_what_was_dropped_as_late_is_said() -> None:
+    outputs = OUTPUTS.model_copy(update={"late": 1, "late_dropped": 1})
+    assert "The job dropped 1 record as late, as it had to." in judge(measurement(outputs=outputs)).reasons

@@ -6,15 +6,15 @@ value of more than 64 KiB is cut there, in text before the character that would 
 
 import base64
 import binascii
-import hashlib
 
-from floodmark.oracle import CONTROL_PREFIXES, SEPARATOR, MalformedOutputError, ReadOutput
+from floodmark.oracle import SEPARATOR, MalformedOutputError, ReadOutput
+from floodmark.oracle.control import CONTROL_BYTES
 from floodmark.oracle.documents import integer_of, read_document, require_names, text_of
+from floodmark.oracle.fingerprint import fingerprint
 
 QUOTED_BYTES_MAX = 64 * 1024
 
 _NAMES = frozenset({"source", "reason", "truncated", "arrivalTime"})
-_HINT_CHARACTERS = 60
 
 
 def dead_letter_key(reason: str, value: bytes) -> str:
@@ -42,7 +42,7 @@ def read_dead_letter(value: bytes, source: str) -> ReadOutput:
     return ReadOutput(
         key=_key(text_of(document, "reason"), form, quoted, truncated=document["truncated"]),
         input_arrival_ms=integer_of(document, "arrivalTime"),
-        control=quoted.startswith(tuple(prefix.encode() for prefix in CONTROL_PREFIXES)),
+        control=quoted.startswith(CONTROL_BYTES),
     )
 
 
@@ -56,6 +56,5 @@ def _quoted(form: str, text: object) -> bytes:
 
 
 def _key(reason: str, form: str, quoted: bytes, *, truncated: bool) -> str:
-    digest = hashlib.blake2b(quoted, digest_size=16).hexdigest()
-    hint = quoted[: 4 * _HINT_CHARACTERS].decode("utf-8", errors="replace")[:_HINT_CHARACTERS]
+    hint, digest = fingerprint(quoted)
     return SEPARATOR.join((reason, hint, "cut" if truncated else "whole", form, digest))

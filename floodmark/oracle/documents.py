@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from floodmark.oracle import MalformedOutputError
+from floodmark.oracle import SEPARATOR, MalformedOutputError
 
 
 def read_document(value: bytes) -> dict[str, Any]:
@@ -31,10 +31,10 @@ def require_names(document: Mapping[str, Any], names: frozenset[str]) -> None:
         raise MalformedOutputError(f"missing: {missing or 'nothing'}; too much: {surplus or 'nothing'}")
 
 
-def text_of(document: Mapping[str, Any], name: str) -> str:
-    """A text that is not empty."""
+def text_of(document: Mapping[str, Any], name: str, *, may_be_empty: bool = False) -> str:
+    """A text."""
     value = document[name]
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not (value or may_be_empty):
         raise MalformedOutputError(f"{name} is no text")
     return value
 
@@ -59,6 +59,13 @@ def plain(number: Decimal) -> str:
     """The shortest plain form of a number: 10000.5 for 10000.50."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def key_of(*parts: str) -> str:
+    """The key made of these parts; MalformedOutputError if one of them could be taken for two."""
+    if any(SEPARATOR in part for part in parts):
+        raise MalformedOutputError("a text has a control character in it")
+    return SEPARATOR.join(parts)
 
 
 def _decimal(text: str) -> Decimal:

@@ -10,9 +10,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floodmark.oracle import AcceptedRecords
+from floodmark.oracle import AcceptedRecords, OracleSettings
 from floodmark.oracle.abnormal_orders import AbnormalOrdersOracle
-from floodmark.oracle.orders import Order, Refusal, read_order
+from floodmark.oracle.grammar import Refusal
+from floodmark.oracle.orders import Order, read_order
 from floodmark.outputs import Observed
 from floodmark.reconcile import Reconciler
 from floodmark.run import Outputs
@@ -58,9 +59,10 @@ def accepted(values: list[bytes]) -> AcceptedRecords:
         values=values,
         intended_ms=ones * NOW_MS,
         arrival_ms_min=ones * NOW_MS,
-        arrival_ms_max=ones * NOW_MS,
+        arrival_ms_max=ones * (NOW_MS + 1),
         least=ones,
         most=ones,
+        shards=ones,
     )
 
 
@@ -93,7 +95,7 @@ def quoted(value: bytes) -> dict[str, str]:
 
 
 def compare(values: list[bytes], outputs: list[tuple[str, bytes]], pieces: int = 1) -> Outputs:
-    oracle = AbnormalOrdersOracle(input_stream="orders")
+    oracle = AbnormalOrdersOracle(OracleSettings(input_stream="orders"))
     reconciler = Reconciler(oracle, output_stream="alerts", dead_letter_stream="letters")
     for start in range(pieces):
         reconciler.expect(oracle.expect(accepted(values[start::pieces])))

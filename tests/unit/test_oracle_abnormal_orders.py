@@ -5,12 +5,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from floodmark.oracle import ANY_NUMBER, AcceptedRecords, ExpectedOutput, MalformedOutputError
-from floodmark.oracle.abnormal_orders import MAX_FUTURE_MS, AbnormalOrdersOracle
+from floodmark.oracle import (
+    ANY_NUMBER,
+    MAX_FUTURE_MS,
+    AcceptedRecords,
+    ExpectedOutput,
+    LateRecords,
+    MalformedOutputError,
+    OracleSettings,
+)
+from floodmark.oracle.abnormal_orders import AbnormalOrdersOracle
 from floodmark.oracle.dead_letters import dead_letter_key
 
 NOW_MS = 1_700_000_000_000
-ORACLE = AbnormalOrdersOracle(input_stream="order-stream")
+ORACLE = AbnormalOrdersOracle(OracleSettings(input_stream="order-stream"))
 
 
 def accepted(
@@ -27,6 +35,7 @@ def accepted(
         arrival_ms_max=column(arrival_ms[1]),
         least=column(times[0]),
         most=column(times[1]),
+        shards=column(0),
     )
 
 
@@ -190,3 +199,19 @@ def test_an_order_from_the_future_is_refused_for_certain_only_if_its_arrival_say
     assert [(one.destination, one.least) for one in found] == wanted
     letters = [one.key for one in found if one.destination == "dead_letter"]
     assert letters in ([], [dead_letter_key("future-time", value)])
+
+
+def test_an_alert_can_be_known_as_soon_as_its_order_is_due() -> None:
+    (wanted,) = expected(f"o-1,20000,north,{NOW_MS},toys".encode())
+    assert wanted.knowable_ms == wanted.intended_ms == NOW_MS - 1
+    assert (wanted.arrival_ms_min, wanted.arrival_ms_max) == (NOW_MS, NOW_MS + 5)
+
+
+def test_no_order_is_ever_late() -> None:
+    assert not ORACLE.surveys
+    assert ORACLE.late == LateRecords()
+
+
+@pytest.mark.parametrize("value", [f"canary-1,20000,n,{NOW_MS},c", "closing-1,x"])
+def test_nothing_is_expected_of_records_that_look_like_the_harness_s_own(value: str) -> None:
+    assert expected(value.encode()) == []

@@ -2,7 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from floodmark.oracle.orders import REASONS, Order, Refusal, read_order
+from floodmark.oracle.grammar import REASONS, Refusal
+from floodmark.oracle.orders import Order, read_order
 
 TIME = "1700000000000"
 LONGEST = "x" * 128

@@ -1,7 +1,8 @@
 """Records of the harness's own: canaries that show that the job reads, closing records that move event time on.
 
 Both go into every shard, are written to `ledger/control.jsonl`, and are in no figure of the run. They come in rounds;
-each round is later in event time than the one before, by so much that it lets everything of that one be known.
+each round is later in event time than the one before, by so much that it lets everything of that one be known. Whatever
+comes after the load is called closing, whether it asks for an answer or not.
 """
 
 from collections.abc import Callable, Iterable
@@ -44,31 +45,35 @@ class ControlRecords:
         self._ledger = ledger
         self._step_ms = WINDOW_MS + watermark_delay_ms + ROUND_MARGIN_MS
         self._event_time_ms = FIRST_EVENT_TIME_MS
+        self._kind = "canary"
         self._sent = 0
         ledger.mkdir(parents=True, exist_ok=True)
 
-    def go_beyond(self, event_time_ms: int) -> None:
-        """Let the next round be so late that everything up to this event time can be known."""
+    def close(self, event_time_ms: int) -> None:
+        """Put a closing record into every open shard, so late that everything up to this event time can be known.
+
+        All that is sent from now on is later still.
+        """
+        self._kind = "closing"
         self._event_time_ms = event_time_ms + self._step_ms
+        self._send(self._scenario.canaries.close)
 
-    def send_canaries(self) -> dict[str, tuple[str, int]]:
-        """Put a canary into every open shard; returns token → (shard id, event time)."""
-        return self._send("canary", self._scenario.canaries.make)
+    def ask(self) -> dict[str, tuple[str, int]]:
+        """Put records that want an answer into every open shard; returns token → (shard id, event time)."""
+        return self._send(self._scenario.canaries.make)
 
-    def send_closing(self) -> None:
-        """Put a closing record into every open shard."""
-        self._send("closing", self._scenario.canaries.close)
-
-    def _send(self, kind: str, make: Callable[[str, int], tuple[bytes, ...]]) -> dict[str, tuple[str, int]]:
+    def _send(self, make: Callable[[str, int], tuple[bytes, ...]]) -> dict[str, tuple[str, int]]:
         sent = {}
         for shard in self._client.shards(self._scenario.input_stream):
             if shard.closed:
                 continue
-            token = f"{kind}-{self._run_token}-{self._sent}"
+            token = f"{self._kind}-{self._run_token}-{self._sent}"
             self._sent += 1
             for value in make(token, self._event_time_ms):
                 placed = self._client.put_record(self._scenario.input_stream, value, partition_key=token, shard=shard)
-                append_control(self._ledger, kind=kind, shard_id=placed.shard_id, sequence=placed.sequence, value=value)
+                append_control(
+                    self._ledger, kind=self._kind, shard_id=placed.shard_id, sequence=placed.sequence, value=value
+                )
             sent[token] = (shard.shard_id, self._event_time_ms)
         self._event_time_ms += self._step_ms
         return sent
@@ -93,7 +98,7 @@ class ControlRecords:
                     "look at the TaskManager's log in the run directory",
                 )
             if self._clock.now_ns() >= resend_ns:
-                waiting |= self.send_canaries()
+                waiting |= self.ask()
                 resend_ns = self._clock.now_ns() + int(RESEND_EVERY_S * 1e9)
             for value in seen():
                 times_ms = {token: time_ms for token, (_, time_ms) in waiting.items()}

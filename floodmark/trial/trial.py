@@ -301,8 +301,7 @@ class Stage:
                 phase.update(note="until the job has read everything")
                 reading.finish(timeout_s=self.config.drain_timeout_s, check=lambda: self._check(job))
             phase.update(note="until everything sent has been answered")
-            control.go_beyond(read_manifest(self.ledger).event_time_end_ms)
-            control.send_closing()
+            control.close(read_manifest(self.ledger).event_time_end_ms)
             self._await_answers(control, probe, job, timeout_s=self.config.drain_timeout_s)
         except EnvironmentFailedError as error:
             return f"the drain did not end: {error.message}"

@@ -57,7 +57,7 @@ def all_shards(client: FakeKinesisClient) -> set[str]:
 def test_every_shard_gets_one_and_all_are_written_down(
     control: ControlRecords, client: FakeKinesisClient, tmp_path: Path
 ) -> None:
-    sent = control.send_canaries()
+    sent = control.ask()
     assert {shard for shard, _ in sent.values()} == all_shards(client)
     lines = [json.loads(line) for line in (tmp_path / CONTROL).read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["canary"] * 3
@@ -99,6 +99,17 @@ def test_waiting_ends_with_what_makes_it_pointless(control: ControlRecords) -> N
 
 
 def test_closing_records_are_answered_with_nothing(control: ControlRecords, tmp_path: Path) -> None:
-    control.send_closing()
+    control.close(2_000_000_000_000)
     values = [json.loads(line)["value"] for line in (tmp_path / CONTROL).read_text().splitlines()]
     assert all(float(value.split(",")[1]) <= 10_000 for value in values)
+
+
+def test_what_comes_after_the_load_is_later_and_called_closing(control: ControlRecords, tmp_path: Path) -> None:
+    first = {time_ms for _, time_ms in control.ask().values()}
+    control.close(2_000_000_000_000)
+    last = control.ask()
+    assert max(first) == 1_000_000_000_000
+    assert min(time_ms for _, time_ms in last.values()) >= 2_000_000_000_000 + 2 * (5_000 + 5_000)
+    assert all(token.startswith("closing-") for token in last)
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / CONTROL).read_text().splitlines()]
+    assert kinds == ["canary"] * 3 + ["closing"] * 6

@@ -5,35 +5,53 @@
 The job keeps no event-time state: no order is ever too late.
 """
 
+from decimal import Decimal
+
 from flink_sql import literal
-from job_options import JobOptions, parse_options
-from records import ARRIVAL_MS, ORDERS
-from sql_job import OUTPUT, SqlJob
+from job_options import APIS, JobOptions, parse_options
+from pyflink.common import Types
+from record_grammar import ORDERS
+from sql_job import SqlJob
+from sql_records import ARRIVAL_MS, SqlRecords
+from stream_functions import AlertAbove
+from stream_job import StreamJob
+from table_job import OUTPUT
 
 AMOUNT_MAX = 10_000
 MESSAGE = f"amount above {AMOUNT_MAX}"
 
 
+COLUMNS = "orderId STRING, amount DECIMAL(14, 2), region STRING, eventTime BIGINT, arrivalTime BIGINT, message STRING"
+ANSWER = f"order_id, CAST(amount AS DECIMAL(14, 2)), region, event_time_ms, arrival_ms, {literal(MESSAGE)}"
+
+
 def run_in_sql(options: JobOptions) -> None:
     """The job in Flink SQL."""
-    job = SqlJob.over(ORDERS, options)
+    records = SqlRecords(ORDERS)
+    job = SqlJob.over(records, options)
     job.view_of_good_records(
         "orders",
-        order_id=ORDERS.value("orderId"),
-        amount=ORDERS.number("amount"),
-        region=ORDERS.value("region"),
-        event_time_ms=ORDERS.event_time_ms(),
+        order_id=records.value("orderId"),
+        amount=records.number("amount"),
+        region=records.value("region"),
+        event_time_ms=records.event_time_ms(),
         arrival_ms=ARRIVAL_MS,
     )
-    job.output(
-        "orderId STRING, amount DECIMAL(14, 2), region STRING, eventTime BIGINT, arrivalTime BIGINT, message STRING",
-        key="region",
+    job.output(COLUMNS, key="region")
+    job.insert(OUTPUT, f"SELECT {ANSWER} FROM orders WHERE amount > {AMOUNT_MAX}")  # noqa: S608 all of it stands here
+    job.submit()
+
+
+def run_in_python(options: JobOptions) -> None:
+    """The job in the DataStream API."""
+    job = StreamJob(options)
+    alert = Types.ROW_NAMED(
+        ["order_id", "amount", "region", "event_time_ms", "arrival_ms"],
+        [Types.STRING(), Types.STRING(), Types.STRING(), Types.LONG(), Types.LONG()],
     )
-    job.insert(
-        OUTPUT,
-        f"SELECT order_id, amount, region, event_time_ms, arrival_ms, {literal(MESSAGE)} "  # noqa: S608 all of it stands here
-        f"FROM orders WHERE amount > {AMOUNT_MAX}",
-    )
+    alerts = job.good_records(ORDERS, AlertAbove(Decimal(AMOUNT_MAX)), alert)
+    job.output(COLUMNS, key="region")
+    job.insert_stream(alerts, ANSWER)
     job.submit()
 
 
@@ -44,8 +62,9 @@ def main() -> None:
         input_stream="order-stream",
         output_stream="alert-stream",
         job_name="abnormal-orders",
+        apis=APIS,
     )
-    run_in_sql(options)
+    run_in_sql(options) if options.api == "sql" else run_in_python(options)
 
 
 if __name__ == "__main__":

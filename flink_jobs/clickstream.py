@@ -5,8 +5,10 @@ click-stream (CSV) → click-count-stream (JSON: page, windowStart, windowEnd, v
 
 from event_windows import BOUNDS, BY_WINDOW, tumbling
 from job_options import parse_options
-from records import CLICKS
-from sql_job import OUTPUT, SqlJob
+from record_grammar import CLICKS
+from sql_job import SqlJob
+from sql_records import SqlRecords
+from table_job import OUTPUT
 
 
 def main() -> None:
@@ -17,8 +19,9 @@ def main() -> None:
         output_stream="click-count-stream",
         job_name="clickstream",
     )
-    job = SqlJob.over(CLICKS, options)
-    job.view_of_good_records("clicks", page=CLICKS.value("page"))
+    records = SqlRecords(CLICKS)
+    job = SqlJob.over(records, options)
+    job.view_of_good_records("clicks", page=records.value("page"))
     job.output("page STRING, windowStart BIGINT, windowEnd BIGINT, `views` BIGINT", key="page")
     job.insert(OUTPUT, f"SELECT page, {BOUNDS}, COUNT(*) FROM {tumbling('clicks')} GROUP BY page, {BY_WINDOW}")  # noqa: S608 all of it stands here
     job.submit()

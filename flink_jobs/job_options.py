@@ -17,6 +17,9 @@ _CHECKPOINT_INTERVAL_MS_MIN = 10
 _PARALLELISM_MAX = 32_768
 _RECORDS_PER_PUT_MAX = 500
 
+APIS = ("sql", "datastream")
+"""The Flink APIs that a job may be written in: SQL, all in the JVM, or DataStream, with functions in Python."""
+
 CHECKPOINT_MODES = ("exactly-once", "at-least-once", "unaligned")
 STATE_BACKENDS = ("heap", "rocksdb")
 
@@ -45,6 +48,7 @@ class JobOptions:
     jars: list[Path]
     poll_interval_ms: int
     buffer_timeout_ms: int
+    python_bundle_ms: int
     sink_flush_ms: int
     sink_batch_records: int
     sink_in_flight_requests: int
@@ -54,7 +58,7 @@ Options = TypeVar("Options", bound=JobOptions)
 
 
 def create_parser(
-    description: str, *, input_stream: str, output_stream: str, job_name: str, apis: Sequence[str] = ("sql",)
+    description: str, *, input_stream: str, output_stream: str, job_name: str, apis: Sequence[str] = APIS[:1]
 ) -> argparse.ArgumentParser:
     """A parser of the options that every job has, to which a job may add its own."""
     parser = argparse.ArgumentParser(
@@ -73,6 +77,10 @@ def read_options(parser: argparse.ArgumentParser, kind: type[Options], arguments
         read.consumer_name = re.sub(r"[^a-zA-Z0-9_.-]", "-", read.job_name)[:128]
     if read.consumer == "polling" and read.consumer_name is not None:
         parser.error("argument --consumer-name: only --consumer efo has a name")
+    if read.api == "datastream" and not read.watermark_delay_ms:
+        parser.error(
+            "argument --watermark-delay: at least 1ms with --api datastream, whose watermarks cannot do without"
+        )
     return kind(**{one.name: getattr(read, one.name) for one in fields(kind)})
 
 
@@ -82,7 +90,7 @@ def parse_options(
     input_stream: str,
     output_stream: str,
     job_name: str,
-    apis: Sequence[str] = ("sql",),
+    apis: Sequence[str] = APIS[:1],
     arguments: list[str] | None = None,
 ) -> JobOptions:
     """Read the options of a job that has none of its own."""
@@ -159,6 +167,13 @@ def _add_tuning_options(parser: argparse.ArgumentParser) -> None:
         type=duration(0),
         dest="buffer_timeout_ms",
         help="how long a record may wait between two tasks; 0ms: not at all",
+    )
+    add(
+        "--python-bundle",
+        default="10ms",
+        type=duration(1),
+        dest="python_bundle_ms",
+        help="with --api datastream: how long a record may wait for others to go to a Python worker with it",
     )
     add(
         "--sink-flush",

@@ -22,13 +22,11 @@ _JSON = {
     "json.encode.decimal-as-plain-number": "true",
     "json.encode.ignore-null-fields": "true",
 }
-_MADE_UP_CREDENTIALS = {
-    # The connector wants credentials, and on this machine's own stand-in for the service nobody has, or checks, any.
-    # Everywhere else they come from the standard AWS chain.
-    "aws.credentials.provider": "BASIC",
-    "aws.credentials.basic.accesskeyid": "loopback",
-    "aws.credentials.basic.secretkey": "loopback",
-}
+_NAMED_STARTS = ("LATEST", "TRIM_HORIZON")
+
+_MADE_UP_CREDENTIAL = "loopback"
+"""The connector wants credentials, and on this machine's own stand-in for the service nobody has, or checks, any.
+Everywhere else they come from the standard AWS chain."""
 
 
 def source_table(name: str, columns: str, options: JobOptions) -> str:
@@ -68,17 +66,50 @@ def sink_table(
     return f"CREATE TABLE {name} ({columns}) {partitioning} WITH ({_listed(connector)})"
 
 
+def consumer_properties(options: JobOptions) -> dict[str, str]:
+    """What tells the connector's consumer of the DataStream API the same as `source_table` does."""
+    properties = {
+        "aws.region": options.region,
+        "flink.shard.getrecords.intervalmillis": str(options.poll_interval_ms),
+        "flink.stream.initpos": options.start,
+    }
+    if options.start not in _NAMED_STARTS:
+        properties |= {
+            "flink.stream.initpos": "AT_TIMESTAMP",
+            "flink.stream.initpos.timestamp": _start_timestamp(options.start),
+        }
+    if options.endpoint:
+        properties["aws.endpoint"] = options.endpoint
+    if _has_made_up_credentials(options):
+        properties |= {
+            "aws.credentials.provider": "BASIC",
+            "aws.credentials.provider.basic.accesskeyid": _MADE_UP_CREDENTIAL,
+            "aws.credentials.provider.basic.secretkey": _MADE_UP_CREDENTIAL,
+        }
+    if options.consumer == "efo":
+        properties |= {
+            "flink.stream.recordpublisher": "EFO",
+            "flink.stream.efo.consumername": options.consumer_name,
+        }
+    return properties
+
+
 def _connection(stream: str, options: JobOptions) -> dict[str, str]:
     connection = {"connector": "kinesis", "stream": stream, "aws.region": options.region}
     if options.endpoint:
         connection["aws.endpoint"] = options.endpoint
-    if options.endpoint and _is_loopback(options.endpoint):
-        connection |= _MADE_UP_CREDENTIALS
+    if _has_made_up_credentials(options):
+        connection |= {
+            "aws.credentials.provider": "BASIC",
+            "aws.credentials.basic.accesskeyid": _MADE_UP_CREDENTIAL,
+            "aws.credentials.basic.secretkey": _MADE_UP_CREDENTIAL,
+        }
     return connection
 
 
-def _is_loopback(endpoint: str) -> bool:
-    host = urlsplit(endpoint).hostname or ""
+def _has_made_up_credentials(options: JobOptions) -> bool:
+    """Whether the service is on this machine."""
+    host = urlsplit(options.endpoint or "").hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -86,10 +117,14 @@ def _is_loopback(endpoint: str) -> bool:
 
 
 def _start_position(start: str) -> dict[str, str]:
-    if start in ("LATEST", "TRIM_HORIZON"):
+    if start in _NAMED_STARTS:
         return {"scan.stream.initpos": start}
-    # The connector takes a number as seconds since the epoch.
-    return {"scan.stream.initpos": "AT_TIMESTAMP", "scan.stream.initpos-timestamp": f"{int(start) / 1000:.3f}"}
+    return {"scan.stream.initpos": "AT_TIMESTAMP", "scan.stream.initpos-timestamp": _start_timestamp(start)}
+
+
+def _start_timestamp(start: str) -> str:
+    """A start in epoch milliseconds as the connector takes it, in seconds."""
+    return f"{int(start) / 1000:.3f}"
 
 
 def _listed(connector: Mapping[str, str]) -> str:

@@ -5,15 +5,18 @@ order-stream (CSV) → sales-stream (JSON: region, category, windowStart, window
 
 from event_windows import BOUNDS, BY_WINDOW, tumbling
 from job_options import JobOptions, parse_options
-from records import ORDERS
-from sql_job import OUTPUT, SqlJob
+from record_grammar import ORDERS
+from sql_job import SqlJob
+from sql_records import SqlRecords
+from table_job import OUTPUT
 
 
 def run(options: JobOptions) -> None:
     """The job in Flink SQL."""
-    job = SqlJob.over(ORDERS, options)
+    records = SqlRecords(ORDERS)
+    job = SqlJob.over(records, options)
     job.view_of_good_records(
-        "orders", region=ORDERS.value("region"), category=ORDERS.value("category"), amount=ORDERS.number("amount")
+        "orders", region=records.value("region"), category=records.value("category"), amount=records.number("amount")
     )
     job.view(
         "sales",

@@ -6,8 +6,10 @@ The job keeps no event-time state: no reading is ever too late.
 """
 
 from job_options import parse_options
-from records import ARRIVAL_MS, TEMPERATURES
-from sql_job import OUTPUT, SqlJob
+from record_grammar import TEMPERATURES
+from sql_job import SqlJob
+from sql_records import ARRIVAL_MS, SqlRecords
+from table_job import OUTPUT
 
 TEMPERATURE_MAX = 80
 
@@ -20,12 +22,13 @@ def main() -> None:
         output_stream="alarm-stream",
         job_name="overheating",
     )
-    job = SqlJob.over(TEMPERATURES, options)
+    records = SqlRecords(TEMPERATURES)
+    job = SqlJob.over(records, options)
     job.view_of_good_records(
         "readings",
-        device_id=TEMPERATURES.value("deviceId"),
-        temperature=TEMPERATURES.number("temperature"),
-        event_time_ms=TEMPERATURES.event_time_ms(),
+        device_id=records.value("deviceId"),
+        temperature=records.number("temperature"),
+        event_time_ms=records.event_time_ms(),
         arrival_ms=ARRIVAL_MS,
     )
     job.output("deviceId STRING, temperature DECIMAL(7, 3), eventTime BIGINT, arrivalTime BIGINT", key="deviceId")

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from event_windows import BY_WINDOW, tumbling
 from flink_sql import epoch_ms, interval
 from job_options import JobOptions, create_parser, duration, read_options
-from records import ARRIVAL_MS, TRADES
-from sql_job import OUTPUT, SqlJob
+from record_grammar import TRADES
+from sql_job import SqlJob
+from sql_records import ARRIVAL_MS, SqlRecords
+from table_job import OUTPUT
 
 TRADES_MIN = 5
 TOTAL_MAX = 50_000
@@ -81,11 +83,12 @@ def alerts() -> str:
 def main() -> None:
     """Submit the job."""
     options = parse_options()
-    job = SqlJob.over(TRADES, options)
+    records = SqlRecords(TRADES)
+    job = SqlJob.over(records, options)
     # Comparing with the judgement before keeps the last one of every account there ever was; the time to live ends it.
     job.tables.get_config().set("table.exec.state.ttl", f"{options.state_ttl_ms} ms")
     job.view_of_good_records(
-        "trades", account_id=TRADES.value("accountId"), amount=TRADES.number("amount"), arrival_ms=ARRIVAL_MS
+        "trades", account_id=records.value("accountId"), amount=records.number("amount"), arrival_ms=ARRIVAL_MS
     )
     job.view("moments", moments())
     job.view("judgements", judgements())

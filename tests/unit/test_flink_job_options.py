@@ -26,11 +26,6 @@ def kinesis_tables() -> ModuleType:
     return importlib.import_module("kinesis_tables")
 
 
-@pytest.fixture
-def records() -> ModuleType:
-    return importlib.import_module("records")
-
-
 def parse(job_options: ModuleType, *arguments: str):  # type: ignore[no-untyped-def]  # of a module found at run time
     return job_options.parse_options(
         "A job.", input_stream="in", output_stream="out", job_name="a job", arguments=list(arguments)
@@ -180,7 +175,8 @@ def test_a_text_cannot_leave_its_quotes() -> None:
     assert importlib.import_module("flink_sql").literal("it's") == "'it''s'"
 
 
-def test_the_watermark_stays_behind_by_the_delay(job_options: ModuleType, records: ModuleType) -> None:
+def test_the_watermark_stays_behind_by_the_delay(job_options: ModuleType) -> None:
+    records = importlib.import_module("sql_records").SqlRecords(importlib.import_module("record_grammar").ORDERS)
     for text, interval in (("5s", "0 00:00:05.000"), ("250ms", "0 00:00:00.250"), ("26h", "1 02:00:00.000")):
-        statement = records.ORDERS.source("orders", parse(job_options, "--watermark-delay", text))
+        statement = records.source("orders", parse(job_options, "--watermark-delay", text))
         assert f"event_time - INTERVAL '{interval}' DAY TO SECOND(3)" in statement

@@ -52,6 +52,8 @@ class Examples(BaseModel):
 class MatchedOutputs:
     """Stamps of the outputs that came of a known record, the first time that they came; epoch milliseconds.
 
+    Dead letters are not among them: a job refuses a record at once, whatever it holds its outputs back for.
+
     `knowable_ms` is the moment from which event time let the output be known; `input_arrival_ms` is UNSTAMPED where
     outputs carry no arrival.
     """
@@ -90,6 +92,7 @@ class _Columns:
     output_arrival_ms: "array[int]" = field(default_factory=_column)
     seen_ms: "array[int]" = field(default_factory=_column)
     following: "array[int]" = field(default_factory=_column)
+    is_dead_letter: "array[int]" = field(default_factory=_column)
     # The rest counts in the first row of a chain only.
     last: "array[int]" = field(default_factory=_column)
     unassigned: "array[int]" = field(default_factory=_column)
@@ -142,6 +145,7 @@ class Reconciler:
         columns.index.append(one.record_index)
         columns.intended_ms.append(one.intended_ms)
         columns.knowable_ms.append(one.knowable_ms)
+        columns.is_dead_letter.append(one.destination == "dead_letter")
         for sent in (columns.sent_ms, columns.sent_ms_min):
             sent.append(one.arrival_ms_min)
         for acknowledged in (columns.acknowledged_ms, columns.acknowledged_ms_max):
@@ -280,7 +284,8 @@ class Reconciler:
         return f"record {self._columns.index[row]}: came {observed} times{which}, expected {expected}"
 
     def _matched(self) -> MatchedOutputs:
-        came = np.array(self._columns.output_arrival_ms, np.int64) != _NONE
+        is_dead_letter = np.array(self._columns.is_dead_letter, np.bool_)
+        came = (np.array(self._columns.output_arrival_ms, np.int64) != _NONE) & ~is_dead_letter
 
         def chosen(column: "array[int]") -> npt.NDArray[np.int64]:
             stamps: npt.NDArray[np.int64] = np.array(column, np.int64)[came]

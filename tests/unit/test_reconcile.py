@@ -179,6 +179,7 @@ def test_dead_letters_are_outputs_too() -> None:
     found = reconcile(expected, [seen(alert("o-0")), letter])
     assert counts(found) == (2, 2, 0, 0, 0)
     assert found.outputs.dead_letters == 1
+    assert len(found.matched.seen_ms) == 1, "the latency is that of the alert"
     missing = reconcile(expected, [seen(alert("o-0"))])
     assert counts(missing) == (2, 1, 1, 0, 0)
     assert missing.examples.lost[0].output.startswith("amount, o-1,x,north,1, ")

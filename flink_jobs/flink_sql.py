@@ -1,9 +1,16 @@
 """Pieces of Flink SQL that more than one module needs."""
 
+from collections.abc import Mapping
+
 
 def literal(text: str) -> str:
     """A text as a string of Flink SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def listed(options: Mapping[str, str]) -> str:
+    """The options of a table's connector, as they stand in its statement."""
+    return ", ".join(f"{literal(name)} = {literal(value)}" for name, value in options.items())
 
 
 def interval(duration_ms: int) -> str:

@@ -4,10 +4,9 @@ Defaults are tuned for latency; each that differs from the connector's own is ex
 """
 
 import ipaddress
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from flink_sql import literal
+from flink_sql import listed
 from job_options import JobOptions
 
 RANDOM_KEY = ""
@@ -40,7 +39,7 @@ def source_table(name: str, columns: str, options: JobOptions) -> str:
     }
     if options.consumer == "efo":
         connector |= {"scan.stream.recordpublisher": "EFO", "scan.stream.efo.consumername": options.consumer_name}
-    return f"CREATE TABLE {name} ({columns}) WITH ({_listed(connector)})"
+    return f"CREATE TABLE {name} ({columns}) WITH ({listed(connector)})"
 
 
 def sink_table(
@@ -63,7 +62,7 @@ def sink_table(
     if key == FIXED_KEY:
         connector["sink.partitioner"] = "fixed"
     partitioning = f"PARTITIONED BY ({key})" if key not in (RANDOM_KEY, FIXED_KEY) else ""
-    return f"CREATE TABLE {name} ({columns}) {partitioning} WITH ({_listed(connector)})"
+    return f"CREATE TABLE {name} ({columns}) {partitioning} WITH ({listed(connector)})"
 
 
 def consumer_properties(options: JobOptions) -> dict[str, str]:
@@ -125,7 +124,3 @@ def _start_position(start: str) -> dict[str, str]:
 def _start_timestamp(start: str) -> str:
     """A start in epoch milliseconds as the connector takes it, in seconds."""
     return f"{int(start) / 1000:.3f}"
-
-
-def _listed(connector: Mapping[str, str]) -> str:
-    return ", ".join(f"{literal(name)} = {literal(value)}" for name, value in connector.items())

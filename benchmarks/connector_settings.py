@@ -9,29 +9,19 @@ that neither the sender nor the reader is part of it. Figures of a row are media
 import json
 import statistics
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import boto3
 import numpy as np
 from botocore.config import Config
+from own_cluster import OwnCluster, own_cluster
 
 from floodmark import paths
-from floodmark.systems.flink import (
-    ClusterSettings,
-    FlinkCluster,
-    FlinkInstallation,
-    FlinkPorts,
-    FlinkRun,
-    RestFlinkClient,
-    wait_until_healthy,
-    wait_until_running,
-)
-from floodmark.systems.ports import free_ports
-from floodmark.systems.process import OwnedProcess
-from floodmark.systems.simulator import read_endpoint, simulator_spec
+from floodmark.systems.flink import wait_until_running
+
+STREAMS = {"order-stream": 3, "alert-stream": 3, "dead-letter-stream": 1}
+SLOTS = 4
 
 RATE_RECORDS_PER_SECOND = 1_500
 BATCH_RECORDS = 50
@@ -53,23 +43,6 @@ SETTINGS: dict[str, list[str]] = {
     "one request in flight": ["--sink-in-flight", "1"],
     "checkpoint every second": ["--checkpoint-interval", "1s"],
 }
-
-
-def start(folder: Path, processes: list[OwnedProcess]) -> tuple[str, FlinkCluster]:
-    """The simulator's address and a healthy cluster."""
-    rest, rpc, first, second = free_ports(4)
-    ports = FlinkPorts(rest=rest, rpc=rpc, job_manager_metrics=first, task_manager_metrics=(second,))
-    settings = ClusterSettings(ports=ports)
-    cluster = FlinkCluster(directory=folder / "flink", settings=settings, installation=FlinkInstallation.find())
-    cluster.write()
-    streams = {"order-stream": 3, "alert-stream": 3, "dead-letter-stream": 1}
-    simulator = simulator_spec(folder=folder, port=0, streams=streams)
-    for spec in (simulator, cluster.job_manager(), cluster.task_manager(1)):
-        processes.append(OwnedProcess(spec))  # noqa: PERF401 those started are stopped even if the next fails
-    wait_until_healthy(RestFlinkClient(cluster.address), slots=4, timeout_s=90)
-    endpoint = read_endpoint(folder)
-    assert endpoint, "the simulator starts in a fraction of the time that Flink takes"
-    return endpoint, cluster
 
 
 def send(kinesis: Any, duration_s: float) -> None:
@@ -108,12 +81,11 @@ def latencies_ms(kinesis: Any, since_s: float) -> list[float]:
     return found
 
 
-def measure(kinesis: Any, endpoint: str, cluster: FlinkCluster, options: list[str]) -> dict[str, float]:
+def measure(kinesis: Any, system: OwnCluster, options: list[str]) -> dict[str, float]:
     """One run of the job with these options."""
-    client = RestFlinkClient(cluster.address)
-    submitter = FlinkRun(layout=cluster.layout, address=cluster.address)
-    job = submitter.submit(
-        paths.FLINK_JOBS / "abnormal_orders.py", ["--endpoint", endpoint, "--parallelism", "3", *options]
+    client = system.flink
+    job = system.submitter.submit(
+        paths.FLINK_JOBS / "abnormal_orders.py", ["--endpoint", system.endpoint, "--parallelism", "3", *options]
     )
     wait_until_running(client, job, timeout_s=60)
     time.sleep(1.0)  # the source takes up its shards
@@ -133,26 +105,20 @@ def main() -> None:
     """Measure every setting and print the table."""
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     found: dict[str, list[dict[str, float]]] = {name: [] for name in SETTINGS}
-    processes: list[OwnedProcess] = []
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            endpoint, cluster = start(Path(folder), processes)
-            kinesis = boto3.client(
-                "kinesis",
-                endpoint_url=endpoint,
-                region_name="us-east-1",
-                aws_access_key_id="simulator",
-                aws_secret_access_key="simulator",
-                config=Config(retries={"mode": "standard", "max_attempts": 5}),
-            )
-            measure(kinesis, endpoint, cluster, [])  # warms Java up; the first run is like no other
-            for _ in range(repetitions):
-                for name, options in SETTINGS.items():
-                    found[name].append(measure(kinesis, endpoint, cluster, options))
-                    print(f"{name}: {found[name][-1]}", file=sys.stderr, flush=True)
-        finally:
-            for process in reversed(processes):
-                process.stop()
+    with own_cluster(STREAMS, slots=SLOTS) as system:
+        kinesis = boto3.client(
+            "kinesis",
+            endpoint_url=system.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="simulator",
+            aws_secret_access_key="simulator",
+            config=Config(retries={"mode": "standard", "max_attempts": 5}),
+        )
+        measure(kinesis, system, [])  # warms Java up; the first run is like no other
+        for _ in range(repetitions):
+            for name, options in SETTINGS.items():
+                found[name].append(measure(kinesis, system, options))
+                print(f"{name}: {found[name][-1]}", file=sys.stderr, flush=True)
     print("| setting | p50 ms | p99 ms | max ms |\n|---|---:|---:|---:|")
     for name, runs in found.items():
         row = [statistics.median(run[figure] for run in runs) for figure in ("p50", "p99", "max")]

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from hypothesis import given, settings
@@ -268,3 +268,14 @@ def require_agreement(oracle: Oracle, found: Outputs, operator: Operator) -> Non
     assert (lost, duplicated, unexpected) == (0, 0, 0)
     certain, in_doubt = late_of(oracle)
     assert certain <= len(set(operator.late)) <= certain + in_doubt
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(ROWS, min_size=1, max_size=30), SETTINGS)
+def test_without_disorder_nothing_is_in_doubt(rows: list[Row], how: Settings) -> None:
+    orderly = [row._replace(behind_ms=0, fate="bad" if row.fate == "bad" else "there") for row in rows]
+    patient = replace(how, delay_ms=5_000, is_slack_known=True)
+    oracle, found, operator = run(orderly, patient)
+    assert counts(found) == (found.observed, 0, 0, 0)
+    assert late_of(oracle) == (0, 0)
+    assert operator.late == []

@@ -104,6 +104,23 @@ def test_alerts_come_as_soon_as_no_trade_can_change_them() -> None:
     assert [*oracle.expect(second), *oracle.finish()] == []
 
 
+def test_trades_count_for_ten_minutes_wherever_the_pieces_end() -> None:
+    times_ms = [NOW_MS + at for at in (0, 150_000, 300_000, 450_000, 600_000)]
+    oracle = make_oracle("trade-risk")
+    pieces = [accepted([f"t,a,20000,{time_ms}".encode()], due_ms=time_ms) for time_ms in times_ms]
+    for piece in pieces:
+        oracle.survey(piece)
+    expected = [one for piece in pieces for one in oracle.expect(piece)] + list(oracle.finish())
+    assert [(one.key, one.least) for one in expected] == [(f"a\x1f{times_ms[-1]}", 1)]
+
+
+def test_a_trade_in_doubt_counts_for_ten_minutes_too() -> None:
+    _, expected = risk(*FOUR[1:], (INTERVAL_MS, "1"), doubtful=((0, "90000"),))
+    assert [one.least for one in expected] == [0, 0, 0, 0, 0]
+    _, expected = risk(*FOUR[1:], (INTERVAL_MS + 1, "1"), doubtful=((0, "90000"),))
+    assert [one.least for one in expected] == [0, 0, 0, 0]
+
+
 def test_what_an_alert_says_is_checked() -> None:
     oracle, (wanted,) = risk(*FOUR, (4, "0.01"))
     read = oracle.read("output", alert(4, 5, "50000.01"))
@@ -153,7 +170,7 @@ def test_a_moment_that_may_not_have_been_leaves_the_judgement_before_it() -> Non
     five = (*FOUR, (4, "0.01"))
     harmless = 600_001
     # Had it been, the account would be armed again, and the five trades an hour later a new episode.
-    _, expected = risk(*five, *[(LONG_BEFORE_MS, "20000")] * 5, doubtful=((harmless, "1"),))
+    _, expected = risk(*five, *[(LONG_BEFORE_MS, "20000")] * 5, doubtful=((harmless, "0"),))
     assert [(one.least, one.most) for one in expected] == [(1, 1), (0, 1)]
     _, expected = risk(*FOUR, doubtful=((4, "0.01"),))
     assert [(one.least, one.most) for one in expected] == [(0, 1)]

@@ -4,7 +4,7 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test clients lint check bench bench-simulator quotas agreement soak docs format clean
+.PHONY: help setup demo test clients lint check bench bench-simulator pipelines quotas agreement soak docs format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 17
@@ -38,6 +38,10 @@ bench: bench-simulator  ## the benchmarks, side by side; takes about twenty minu
 
 bench-simulator: setup  ## the Kinesis simulator beside others, which it installs; takes about eight minutes
 	@$(BIN)/python benchmarks/simulator.py
+
+pipelines: setup  ## every pipeline for a minute against its oracle, and what its job costs; takes about forty minutes
+	@$(BIN)/python benchmarks/pipelines.py
+	@$(BIN)/python benchmarks/job_throughput.py
 
 docs: setup  ## draw the pictures of the documents that are drawn by program
 	@$(BIN)/python docs/plot_profiles.py

@@ -12,7 +12,7 @@ from pyflink.common import Types
 from sql_job import INPUT, SqlJob
 from sql_records import BYTES_AS_TEXT, RECORD_COLUMNS, dead_letter, text_as_bytes
 from stream_functions import PrefixRecords
-from stream_job import DEAD_LETTER, StreamJob
+from stream_job import StreamJob
 from table_job import DEAD_LETTERS, OUTPUT
 
 PREFIX = "Processed: "
@@ -40,7 +40,7 @@ def run_in_sql(options: JobOptions) -> None:
 def run_in_python(options: JobOptions) -> None:
     """The job in the DataStream API."""
     job = StreamJob(options)
-    function = PrefixRecords(PREFIX.encode(), output_bytes_max=OUTPUT_BYTES_MAX, dead_letters=DEAD_LETTER)
+    function = PrefixRecords(PREFIX.encode(), output_bytes_max=OUTPUT_BYTES_MAX)
     answers = job.process(function, Types.ROW_NAMED(["answer"], [Types.PRIMITIVE_ARRAY(Types.BYTE())]))
     job.output(COLUMNS, is_raw=True)
     job.insert_stream(answers, "answer")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from pyflink.common import Row
+from pyflink.common import Row, Types
 from pyflink.common.watermark_strategy import TimestampAssigner
 from pyflink.datastream import OutputTag
 from pyflink.datastream.functions import AggregateFunction, ProcessAllWindowFunction, ProcessFunction
@@ -30,16 +30,28 @@ def event_time_of(record: GoodRecord, _arrival_ms: int) -> int:
     return record.event_time_ms
 
 
-class ReadRecords(ProcessFunction):  # type: ignore[misc]  # PyFlink has no types
-    """Emits what `answer` makes of each good record and its arrival, unless that is None.
+def dead_letter_tag() -> OutputTag:
+    """A tag of the refused records among what a function emits; one that Flink has used can be sent to no worker."""
+    columns = {
+        "reason": Types.STRING(),
+        "quoted_text": Types.STRING(),
+        "quoted_bytes": Types.PRIMITIVE_ARRAY(Types.BYTE()),
+        "is_cut": Types.BOOLEAN(),
+        "arrival_ms": Types.LONG(),
+    }
+    return OutputTag("dead-letters", Types.ROW_NAMED(list(columns), list(columns.values())))
 
-    Refused records go to `dead_letters`. A record comes as a text with a character for each byte.
+
+class ReadRecords(ProcessFunction):  # type: ignore[misc]  # PyFlink has no types
+    """Emits what `answer` makes of each good record and its arrival, unless that is None; and tagged, dead letters.
+
+    A record comes as a text with a character for each byte.
     """
 
-    def __init__(self, reader: RecordReader, answer: Callable[[GoodRecord, int], Any], dead_letters: OutputTag) -> None:
+    def __init__(self, reader: RecordReader, answer: Callable[[GoodRecord, int], Any]) -> None:
         self._read = reader.read
         self._answer = answer
-        self._dead_letters = dead_letters
+        self._dead_letters = dead_letter_tag()
 
     def process_element(self, value: str, ctx: ProcessFunction.Context) -> Iterator[Any]:
         arrival_ms = ctx.timestamp()
@@ -51,12 +63,12 @@ class ReadRecords(ProcessFunction):  # type: ignore[misc]  # PyFlink has no type
 
 
 class PrefixRecords(ProcessFunction):  # type: ignore[misc]  # PyFlink has no types
-    """Emits each record behind a prefix, both as bytes; what would be too large with it goes to `dead_letters`."""
+    """Emits each record behind a prefix, as bytes; and tagged, dead letters of those too large for that."""
 
-    def __init__(self, prefix: bytes, *, output_bytes_max: int, dead_letters: OutputTag) -> None:
+    def __init__(self, prefix: bytes, *, output_bytes_max: int) -> None:
         self._prefix = prefix
         self._output_bytes_max = output_bytes_max
-        self._dead_letters = dead_letters
+        self._dead_letters = dead_letter_tag()
 
     def process_element(self, value: str, ctx: ProcessFunction.Context) -> Iterator[Any]:
         record = value.encode("latin-1")

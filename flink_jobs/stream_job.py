@@ -8,28 +8,19 @@ from flink_sql import literal
 from job_environment import create_environment
 from job_options import JobOptions
 from kinesis_tables import consumer_properties
-from pyflink.common import Duration, SimpleStringSchema, TypeInformation, Types, WatermarkStrategy
+from pyflink.common import Duration, SimpleStringSchema, TypeInformation, WatermarkStrategy
 from pyflink.common.watermark_strategy import TimestampAssigner
-from pyflink.datastream import DataStream, OutputTag
+from pyflink.datastream import DataStream
 from pyflink.datastream.connectors.kinesis import FlinkKinesisConsumer
 from pyflink.datastream.functions import ProcessFunction
 from python_records import GoodRecord, RecordReader
 from record_grammar import RecordFormat
-from stream_functions import ReadRecords
+from stream_functions import ReadRecords, dead_letter_tag
 from table_job import DEAD_LETTERS, OUTPUT, TableJob
 
 _FOLDER = Path(__file__).parent
 _WORKER_MODULES = ("record_grammar.py", "python_records.py", "stream_functions.py")
 """What the functions import, which Flink's Python workers find only if it is shipped to them."""
-
-DEAD_LETTER = OutputTag(
-    DEAD_LETTERS,
-    Types.ROW_NAMED(
-        ["reason", "quoted_text", "quoted_bytes", "is_cut", "arrival_ms"],
-        [Types.STRING(), Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.BOOLEAN(), Types.LONG()],
-    ),
-)
-"""The tag of the refused records among what a function emits."""
 
 
 class StreamJob(TableJob):
@@ -51,12 +42,12 @@ class StreamJob(TableJob):
     ) -> DataStream:
         """What `answer` makes of good records; the others go to the dead letters."""
         reader = RecordReader(record_format, max_future_ms=self.options.max_future_ms)
-        return self.process(ReadRecords(reader, answer, DEAD_LETTER), answer_type)
+        return self.process(ReadRecords(reader, answer), answer_type)
 
     def process(self, function: ProcessFunction, answer_type: TypeInformation) -> DataStream:
-        """What a function emits for the records; what it emits to `DEAD_LETTER` goes to the dead letters."""
+        """What a function emits for the records; what it tags with `dead_letter_tag` goes to the dead letters."""
         answers = self._records.process(function, answer_type)
-        self.tables.create_temporary_view("refused", answers.get_side_output(DEAD_LETTER))
+        self.tables.create_temporary_view("refused", answers.get_side_output(dead_letter_tag()))
         columns = "reason, quoted_text, quoted_bytes, is_cut, arrival_ms"
         self.insert(DEAD_LETTERS, f"SELECT {literal(self.options.input)}, {columns} FROM refused")  # noqa: S608 options are quoted
         return answers

@@ -97,7 +97,7 @@ class Account:
             self._remember(event_time_ms, moment)
             found = _judgements(self._interval)
             if found.may_be_true and self.previous.may_be_false:
-                # A moment that may not have been adds nothing for sure, so it is never the first that is risky for sure.
+                # A moment that may not have been adds nothing for sure, so it is never surely the first that is risky.
                 is_certain = not found.may_be_false and not self.previous.may_be_true
                 yield Alert(event_time_ms, is_certain, moment, self._tally())
             # Unless there was a trade for sure, there may have been no judgement.

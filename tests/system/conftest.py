@@ -65,6 +65,16 @@ class Streams:
         for index, value in enumerate(values):
             self.kinesis.put_record(StreamName=self.input, Data=value, PartitionKey=str(index))
 
+    def put_in_order(self, values: list[bytes]) -> None:
+        """Put every value into the first shard, which keeps their order."""
+        for value in values:
+            self.kinesis.put_record(StreamName=self.input, Data=value, PartitionKey="any", ExplicitHashKey="0")
+
+    def arrivals_ms(self) -> dict[bytes, int]:
+        """Each value of the input, and when it arrived there, in epoch milliseconds; of equal ones, the last."""
+        found = sorted(self.records(self.input), key=lambda one: one["ApproximateArrivalTimestamp"])
+        return {one["Data"]: round(one["ApproximateArrivalTimestamp"].timestamp() * 1000) for one in found}
+
     def records(self, stream: str) -> list[dict[str, Any]]:
         """All that is in a stream, as the service gives it."""
         found: list[dict[str, Any]] = []
@@ -111,9 +121,9 @@ def submitter(system: EmbeddedSystem) -> FlinkRun:
     return FlinkRun(layout=system.cluster.layout, address=system.cluster.address)
 
 
-@pytest.fixture(scope="module")
-def streams(system: EmbeddedSystem) -> Streams:
-    """Streams of 3, 3 and 1 shards for the tests of one file."""
+@pytest.fixture(scope="session")
+def new_streams(system: EmbeddedSystem) -> Callable[..., Streams]:
+    """Makes streams that no other test uses."""
     kinesis = boto3.client(
         "kinesis",
         endpoint_url=system.endpoint,
@@ -121,21 +131,34 @@ def streams(system: EmbeddedSystem) -> Streams:
         aws_access_key_id="any",
         aws_secret_access_key="any",
     )
-    mark = uuid.uuid4().hex[:8]
-    made = Streams(kinesis, system.endpoint, f"orders-{mark}", f"alerts-{mark}", f"dead-letters-{mark}")
-    for name, shards in ((made.input, 3), (made.output, 3), (made.dead_letter, 1)):
-        kinesis.create_stream(StreamName=name, ShardCount=shards)
-        kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-    return made
+
+    def make(*, input_shards: int = 3, output_shards: int = 3) -> Streams:
+        mark = uuid.uuid4().hex[:8]
+        made = Streams(kinesis, system.endpoint, f"input-{mark}", f"output-{mark}", f"dead-letters-{mark}")
+        for name, shards in ((made.input, input_shards), (made.output, output_shards), (made.dead_letter, 1)):
+            kinesis.create_stream(StreamName=name, ShardCount=shards)
+            kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+        return made
+
+    return make
 
 
 @pytest.fixture(scope="module")
-def run_job(flink: RestFlinkClient, submitter: FlinkRun, streams: Streams) -> Iterator[Callable[..., str]]:
-    """Submits a job of `flink_jobs` on the file's streams, waits until it runs, and cancels it at the end."""
+def streams(new_streams: Callable[..., Streams]) -> Streams:
+    """Streams of 3, 3 and 1 shards for the tests of one file."""
+    return new_streams()
+
+
+@pytest.fixture(scope="module")
+def run_job(
+    flink: RestFlinkClient, submitter: FlinkRun, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., str]]:
+    """Submits a job of `flink_jobs`, by default on the file's streams, waits until it runs, cancels it at the end."""
     started: list[str] = []
 
-    def run(name: str, *options: str) -> str:
-        job_id = submitter.submit(job_file(name), [*streams.options, *options])
+    def run(name: str, *options: str, on: Streams | None = None) -> str:
+        chosen = on or request.getfixturevalue("streams")
+        job_id = submitter.submit(job_file(name), [*chosen.options, *options])
         started.append(job_id)
         wait_until_running(flink, job_id, timeout_s=WAIT_S)
         return job_id

@@ -1,26 +1,23 @@
 """The abnormal-orders job on a real Flink: every alert, every dead letter, and nothing else."""
 
-import base64
 import re
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import urllib3
 
 from floodmark.checkpoints import CheckpointCollector, summarise
 from floodmark.systems.embedded import EmbeddedSystem
 from floodmark.systems.flink import RestFlinkClient
+from tests.system.flink_bench import CUT_BYTES, assert_dead_letters, gauges, wait_until
 
 pytestmark = pytest.mark.system
 
 NOW_MS = time.time_ns() // 1_000_000
 HOUR_MS = 3_600_000
-CUT_BYTES = 64 * 1024
 WATERMARK_DELAY_MS = 5_000
 
 # (record, the alert's amount or None where there must be no alert)
@@ -99,26 +96,17 @@ class Ran:
     """What came of the records above."""
 
     job_id: str
-    inputs: dict[bytes, int]
-    """Record → its arrival in epoch milliseconds."""
+    streams: Any
     alerts: list[Any]
-    dead_letters: list[Any]
 
 
-@pytest.fixture(scope="module")
-def ran(run_job: Callable[..., str], streams: Any) -> Ran:
+@pytest.fixture(scope="module", params=["sql", "datastream"])
+def ran(request: pytest.FixtureRequest, run_job: Callable[..., str], new_streams: Callable[..., Any]) -> Ran:
+    streams = new_streams()
     streams.put([record.encode() for record, _ in GOOD] + [record for record, _ in BAD])
-    options = ("--start", "TRIM_HORIZON", "--parallelism", "3", "--checkpoint-interval", "1s")
-    job_id = run_job("abnormal_orders", *options)
-    return Ran(
-        job_id=job_id,
-        inputs={
-            one["Data"]: round(one["ApproximateArrivalTimestamp"].timestamp() * 1000)
-            for one in streams.records(streams.input)
-        },
-        alerts=streams.outputs(streams.output, sum(amount is not None for _, amount in GOOD)),
-        dead_letters=streams.outputs(streams.dead_letter, len(BAD)),
-    )
+    options = ("--start", "TRIM_HORIZON", "--parallelism", "3", "--checkpoint-interval", "1s", "--api", request.param)
+    job_id = run_job("abnormal_orders", *options, on=streams)
+    return Ran(job_id, streams, streams.outputs(streams.output, sum(amount is not None for _, amount in GOOD)))
 
 
 def test_alerts_are_exactly_those_above_ten_thousand(ran: Ran) -> None:
@@ -142,60 +130,40 @@ def test_an_alert_has_exactly_its_fields_and_the_region_as_its_key(ran: Ran) -> 
     assert {one.document["message"] for one in ran.alerts} == {"amount above 10000"}
 
 
-def test_amounts_are_plain_numbers(ran: Ran, streams: Any) -> None:
-    written = [one["Data"].decode() for one in streams.records(streams.output)]
+def test_amounts_are_plain_numbers(ran: Ran) -> None:
+    written = [one["Data"].decode() for one in ran.streams.records(ran.streams.output)]
     assert len(written) == len(ran.alerts)
     assert [text for text in written if not re.search(r'"amount":[0-9]+(\.[0-9]+)?,', text)] == []
 
 
 def test_arrival_times_are_those_of_the_orders(ran: Ran) -> None:
-    arrivals_ms = {record.split(b",")[0].decode(errors="replace"): at_ms for record, at_ms in ran.inputs.items()}
+    arrivals_ms = {
+        record.split(b",")[0].decode(errors="replace"): at_ms for record, at_ms in ran.streams.arrivals_ms().items()
+    }
     assert {one.document["orderId"]: one.document["arrivalTime"] for one in ran.alerts} == {
         one.document["orderId"]: arrivals_ms[one.document["orderId"]] for one in ran.alerts
     }
 
 
-def test_every_bad_record_has_its_dead_letter(ran: Ran, streams: Any) -> None:
-    expected = Counter(dead_letter(streams.input, record, reason, ran.inputs[record]) for record, reason in BAD)
-    assert Counter(tuple(sorted(one.document.items())) for one in ran.dead_letters) == expected
+def test_every_bad_record_has_its_dead_letter(ran: Ran) -> None:
+    assert_dead_letters(ran.streams, dict(BAD))
 
 
-def dead_letter(source: str, record: bytes, reason: str, arrival_ms: int) -> tuple[tuple[str, Any], ...]:
-    cut = record[:CUT_BYTES]
-    try:
-        record.decode()
-        quoted = {"value": cut.decode(errors="ignore")}
-    except UnicodeDecodeError:
-        quoted = {"valueBase64": base64.b64encode(cut).decode()}
-    document = {
-        "source": source,
-        "reason": reason,
-        "truncated": len(record) > CUT_BYTES,
-        "arrivalTime": arrival_ms,
-        **quoted,
-    }
-    return tuple(sorted(document.items()))
-
-
+@pytest.mark.parametrize("ran", ["sql"], indirect=True)  # the other keeps no event time
 def test_bad_records_do_not_move_the_watermark(ran: Ran, system: EmbeddedSystem) -> None:
     newest_ms = max(int(record.split(",")[3].strip()) for record, _ in GOOD)
-    deadline_s = time.monotonic() + 30
-    while (reached_ms := watermark_ms(system)) < newest_ms - WATERMARK_DELAY_MS - 1:
-        assert time.monotonic() < deadline_s, f"the watermark is {reached_ms}"
-        time.sleep(0.5)
-    assert reached_ms <= newest_ms - WATERMARK_DELAY_MS
+
+    def reached_ms() -> int:
+        """The highest watermark of any subtask."""
+        return max(gauges(system, ran.job_id, "currentOutputWatermark", "WatermarkAssigner"))
+
+    wait_until(lambda: reached_ms() >= newest_ms - WATERMARK_DELAY_MS - 1, reached_ms)
+    assert reached_ms() <= newest_ms - WATERMARK_DELAY_MS
 
 
-def watermark_ms(system: EmbeddedSystem) -> int:
-    """The highest watermark of any subtask."""
-    exposed = urllib3.request("GET", system.cluster.metrics_addresses()["task-manager-1"]).data.decode()
-    found = re.findall(r"_operator_currentOutputWatermark\{.*operator_name=\"WatermarkAssigner.*\} (\S+)", exposed)
-    return int(max(map(float, found)))
-
-
-def test_the_job_goes_on_after_bad_records(ran: Ran, flink: RestFlinkClient, streams: Any) -> None:
-    streams.put([f"afterwards,30000,eu,{time.time_ns() // 1_000_000},toys".encode()])
-    alerts = streams.outputs(streams.output, len(ran.alerts) + 1)
+def test_the_job_goes_on_after_bad_records(ran: Ran, flink: RestFlinkClient) -> None:
+    ran.streams.put([f"afterwards,30000,eu,{time.time_ns() // 1_000_000},toys".encode()])
+    alerts = ran.streams.outputs(ran.streams.output, len(ran.alerts) + 1)
     assert sum(one.document["orderId"] == "afterwards" for one in alerts) == 1
     assert flink.failure(ran.job_id) is None
     assert flink.job(ran.job_id).is_running

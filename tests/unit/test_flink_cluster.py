@@ -25,10 +25,10 @@ PORTS = FlinkPorts(rest=8081, rpc=6123, job_manager_metrics=9249, task_manager_m
 def installation(tmp_path: Path) -> FlinkInstallation:
     """A Flink and a Java of which only the names are there."""
     home, java_home = tmp_path / "pyflink", tmp_path / "java-runtime"
-    for folder in (home / "lib", home / "conf", home / "bin", java_home):
+    for folder in (home / "lib", home / "opt", home / "conf", home / "bin", java_home):
         folder.mkdir(parents=True)
-    for name in ("flink-dist-1.20.5.jar", "a.jar", "z.jar"):
-        (home / "lib" / name).touch()
+    for name in ("lib/flink-dist-1.20.5.jar", "lib/a.jar", "lib/z.jar", "opt/flink-python-1.20.5.jar", "opt/b.jar"):
+        (home / name).touch()
     (home / "conf" / "config.yaml").write_text(
         "env:\n  java:\n    opts:\n      all: --add-exports=java.base/sun.net=ALL-UNNAMED "
         "--add-exports=jdk.compiler/x=ALL-UNNAMED --add-opens=java.base/java.lang=ALL-UNNAMED\n"
@@ -104,7 +104,8 @@ def test_a_process_is_java_itself_with_the_whole_class_path(cluster: FlinkCluste
     assert spec.argv[0] == str(tmp_path / "java-runtime" / "bin" / "java")
     library = tmp_path / "a cluster" / "lib"
     class_path = spec.argv[spec.argv.index("-classpath") + 1].split(":")
-    assert class_path == [str(library / f"{name}.jar") for name in ("a", "connector", "z", "flink-dist-1.20.5")]
+    names = ("a", "connector", "flink-python-1.20.5", "z", "flink-dist-1.20.5")
+    assert class_path == [str(library / f"{name}.jar") for name in names]
     assert spec.argv[-3:] == (
         "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
         "--configDir",
@@ -143,7 +144,7 @@ def test_a_second_layout_drops_jars_that_are_no_longer_there(cluster: FlinkClust
     stale.symlink_to("/nowhere.jar")
     cluster.layout.installation.write_library(cluster.layout.library)
     assert not stale.is_symlink()
-    assert len(list(cluster.layout.library.iterdir())) == 4
+    assert len(list(cluster.layout.library.iterdir())) == 5
 
 
 def test_the_folder_has_flinks_own_command_line_set_up_for_it(cluster: FlinkCluster) -> None:

@@ -53,7 +53,9 @@ class FlinkInstallation:
         library.mkdir(parents=True, exist_ok=True)
         for old in library.glob("*.jar"):
             old.unlink()
-        for jar in (*(self.home / "lib").glob("*.jar"), *self.connector_jars):
+        # Jobs with Python functions bring Flink's Python runtime along; from here it is loaded once for all of them.
+        python_jars = (self.home / "opt").glob("flink-python-*.jar")
+        for jar in (*(self.home / "lib").glob("*.jar"), *python_jars, *self.connector_jars):
             (library / jar.name).symlink_to(jar)
 
     def _modules(self) -> list[str]:

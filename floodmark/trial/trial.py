@@ -41,6 +41,8 @@ from floodmark.trial.watch import watch_parts
 FREE_BYTES_MIN = 512 * 1024**2
 CANARY_TIMEOUT_S = 60.0
 CHECKPOINT_POLL_INTERVAL_S = 2.0
+FIGURES_TIMEOUT_S = 5.0
+"""For the few figures that are asked for once; what is sampled each second gives up sooner."""
 
 QUIET_S = 1.0
 """Outputs that the sink had to put back may come after the last canary's answer; the drain ends when none has come
@@ -291,7 +293,11 @@ class Stage:
 
     def _reading(self, job: TestedJob) -> Reading:
         addresses = self.system.metrics_addresses
-        endpoints = [Endpoint(url=address) for name, address in addresses.items() if name != JOB_MANAGER]
+        endpoints = [
+            Endpoint(url=address, timeout_s=FIGURES_TIMEOUT_S)
+            for name, address in addresses.items()
+            if name != JOB_MANAGER
+        ]
         return Reading(JobFigures(job_id=job.job_id, endpoints=endpoints), self.scenario.input_stream)
 
     def _drain(self, control: ControlRecords, probe: Probe, job: TestedJob, reading: Reading, phase: Phase) -> str:

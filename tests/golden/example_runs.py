@@ -333,6 +333,7 @@ def make_run(run_id: str, plan: Plan, recorder: LatencyRecorder, history: list[d
         checkpoints=summarise(checkpoint_document(history), load_ms, load_end_ms),
         shards=3,
         parallelism=3,
+        shards_by_subtask=[["shardId-000000000001"], ["shardId-000000000002"], ["shardId-000000000000"]],
         rate_target_records_per_second=plan.rate,
         rate_achieved_records_per_second=plan.rate - plan.missed / (WARM_UP_S + LOAD_S),
         bottleneck=bottleneck(hottest, plan.rate),

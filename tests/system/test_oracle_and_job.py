@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from floodmark.clock import SystemClock
-from floodmark.config import TrialConfig
-from floodmark.oracle import AcceptedRecords
-from floodmark.oracle.abnormal_orders import MAX_FUTURE_MS, AbnormalOrdersOracle
+from floodmark.config import build_config
+from floodmark.oracle import MAX_FUTURE_MS, AcceptedRecords, OracleSettings
+from floodmark.oracle.abnormal_orders import AbnormalOrdersOracle
 from floodmark.outputs import read_outputs
 from floodmark.probe import Probe
 from floodmark.reconcile import Reconciler, Reconciliation
@@ -88,9 +88,10 @@ def fuzzed(now_ms: int, randomness: random.Random) -> list[bytes]:
     return found
 
 
-def test_job_and_oracle_agree(system: SystemState, tmp_path: Path) -> None:
+@pytest.mark.parametrize("api", ABNORMAL_ORDERS.apis)
+def test_job_and_oracle_agree(system: SystemState, tmp_path: Path, api: str) -> None:
     client = BotoKinesisClient(endpoint=system.kinesis_endpoint, region="us-east-1")
-    config = TrialConfig(scenario=ABNORMAL_ORDERS.name, shards=SHARDS, parallelism=SHARDS)
+    config = build_config({"scenario": ABNORMAL_ORDERS.name, "shards": SHARDS, "parallelism": SHARDS, "api": api})
     streams = {ABNORMAL_ORDERS.input_stream: SHARDS, ABNORMAL_ORDERS.output_stream: 1, DEAD_LETTER_STREAM: 1}
     prepare_streams(client, streams, ours=True)
     flink = RestFlinkClient(system.flink_address)
@@ -102,7 +103,12 @@ def test_job_and_oracle_agree(system: SystemState, tmp_path: Path) -> None:
         probe.start()
         try:
             control = ControlRecords(
-                client=client, scenario=ABNORMAL_ORDERS, run_token="t", ledger=tmp_path, clock=SystemClock()
+                client=client,
+                scenario=ABNORMAL_ORDERS,
+                run_token="t",
+                ledger=tmp_path,
+                clock=SystemClock(),
+                watermark_delay_ms=config.watermark_delay_ms,
             )
 
             def seen() -> list[bytes]:
@@ -136,7 +142,7 @@ def put_all(client: BotoKinesisClient) -> list[tuple[bytes, int, int]]:
 
 
 def compare(put: list[tuple[bytes, int, int]], outputs: Path) -> Reconciliation:
-    oracle = AbnormalOrdersOracle(input_stream=ABNORMAL_ORDERS.input_stream)
+    oracle = AbnormalOrdersOracle(OracleSettings(input_stream=ABNORMAL_ORDERS.input_stream))
     reconciler = Reconciler(oracle, output_stream=ABNORMAL_ORDERS.output_stream, dead_letter_stream=DEAD_LETTER_STREAM)
     before_ms, after_ms = (np.array([row[column] for row in put], np.int64) for column in (1, 2))
     ones = np.ones(len(put), np.int64)
@@ -148,6 +154,7 @@ def compare(put: list[tuple[bytes, int, int]], outputs: Path) -> Reconciliation:
         arrival_ms_max=after_ms,
         least=ones,
         most=ones,
+        shards=-ones,
     )
     reconciler.expect(oracle.expect(records))
     for batch in read_outputs(outputs):

@@ -60,10 +60,14 @@ def test_flinks_own_command_line_submits_it(system: EmbeddedSystem, flink: RestF
     assert {vertex.parallelism for vertex in job.vertices} == {2}
 
 
-def test_plain_python_runs_it_in_a_flink_of_its_own(system: EmbeddedSystem, streams: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("api", ["sql", "datastream"])
+def test_plain_python_runs_it_in_a_flink_of_its_own(
+    system: EmbeddedSystem, new_streams: Callable[..., Any], tmp_path: Path, api: str
+) -> None:
+    streams = new_streams()
     order = f"by-python,12345,eu,{time.time_ns() // 1_000_000},toys"
     streams.put([order.encode()])
-    options = [*streams.options, "--start", "TRIM_HORIZON", "--jars", str(paths.jars())]
+    options = [*streams.options, "--start", "TRIM_HORIZON", "--jars", str(paths.jars()), "--api", api]
     layout = system.cluster.layout
     spec = ProcessSpec(
         name="plain python",

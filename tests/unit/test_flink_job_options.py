@@ -180,3 +180,90 @@ def test_the_watermark_stays_behind_by_the_delay(job_options: ModuleType) -> Non
     for text, interval in (("5s", "0 00:00:05.000"), ("250ms", "0 00:00:00.250"), ("26h", "1 02:00:00.000")):
         statement = records.source("orders", parse(job_options, "--watermark-delay", text))
         assert f"event_time - INTERVAL '{interval}' DAY TO SECOND(3)" in statement
+
+
+def test_the_consumer_of_the_datastream_api_is_told_the_same(
+    job_options: ModuleType, kinesis_tables: ModuleType
+) -> None:
+    local = parse(job_options, "--endpoint", "http://127.0.0.1:1", "--start", "1700000000123", "--poll-interval", "1s")
+    assert kinesis_tables.consumer_properties(local) == {
+        "aws.region": "us-east-1",
+        "aws.endpoint": "http://127.0.0.1:1",
+        "aws.credentials.provider": "BASIC",
+        "aws.credentials.provider.basic.accesskeyid": "loopback",
+        "aws.credentials.provider.basic.secretkey": "loopback",
+        "flink.shard.getrecords.intervalmillis": "1000",
+        "flink.stream.initpos": "AT_TIMESTAMP",
+        "flink.stream.initpos.timestamp": "1700000000.123",
+    }
+    fan_out = parse(job_options, "--consumer", "efo", "--consumer-name", "me", "--region", "eu-west-1")
+    assert kinesis_tables.consumer_properties(fan_out) == {
+        "aws.region": "eu-west-1",
+        "flink.shard.getrecords.intervalmillis": "200",
+        "flink.stream.initpos": "LATEST",
+        "flink.stream.recordpublisher": "EFO",
+        "flink.stream.efo.consumername": "me",
+    }
+
+
+def test_only_jobs_that_have_it_take_the_datastream_api(
+    job_options: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def parse_both(*arguments: str) -> str:
+        read = job_options.parse_options(
+            "", input_stream="in", output_stream="out", job_name="a job", apis=job_options.APIS, arguments=[*arguments]
+        )
+        return str(read.api)
+
+    assert (parse_both(), parse_both("--api", "datastream")) == ("sql", "datastream")
+    assert parse_both("--watermark-delay", "0s") == "sql"
+    with pytest.raises(SystemExit):
+        parse_both("--api", "datastream", "--watermark-delay", "0s")
+    assert "--watermark-delay: at least 1ms with --api datastream" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_account_is_remembered_for_twice_its_window_at_least(capsys: pytest.CaptureFixture[str]) -> None:
+    job = importlib.import_module("trade_risk")
+    assert job.parse_options([]).state_ttl_ms == 3_600_000
+    assert job.parse_options(["--state-ttl", "20m"]).state_ttl_ms == 1_200_000
+    with pytest.raises(SystemExit):
+        job.parse_options(["--state-ttl", "19m"])
+    assert "--state-ttl: '19m' is less than 1200000ms" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--database-url", "postgresql://127.0.0.1/shop"], "not an address such as jdbc:postgresql://"),
+        (["--database-url", "jdbc:mysql://127.0.0.1/shop"], "not an address such as jdbc:postgresql://"),
+        (["--database-url", "jdbc:postgresql://127.0.0.1/"], "not an address such as jdbc:postgresql://"),
+        (["--database-url", "jdbc:postgresql://me:secret@127.0.0.1/shop"], "not an address such as"),
+        (
+            ["--database-url", "jdbc:postgresql://127.0.0.1/shop?password=secret"],
+            "belongs into FLOODMARK_DATABASE_PASS",
+        ),
+        (["--database-table", "sales; --"], "not the name of a table"),
+        (["--database-password", "secret"], "unrecognized arguments"),
+    ],
+)
+def test_wrong_databases_are_refused_and_passwords_not_repeated(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit):
+        importlib.import_module("live_sales").parse_options(arguments)
+    said = capsys.readouterr().err
+    assert complaint in said.splitlines()[-1]
+    assert "secret" not in said or "--database-password" in arguments
+
+
+def test_the_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    def statement(user: str | None) -> str:
+        tables = importlib.import_module("database_table")
+        return str(tables.database_table("t", "a INT", url="jdbc:postgresql://h/d", table="s.t", user=user))
+
+    monkeypatch.delenv("FLOODMARK_DATABASE_PASSWORD", raising=False)
+    assert "'table-name' = 's.t'" in statement(None)
+    assert "username" not in statement(None)
+    assert "password" not in statement("me")
+    monkeypatch.setenv("FLOODMARK_DATABASE_PASSWORD", "it's")
+    assert "'username' = 'me', 'password' = 'it''s'" in statement("me")

@@ -30,8 +30,7 @@ def test_every_metric_of_the_time_series_is_described() -> None:
 
 def test_every_environment_variable_is_described() -> None:
     described = set(re.findall(r"`(FLOODMARK_[A-Z_]+)`", (REFERENCE / "environment-variables.md").read_text()))
-    files = [
-        file for room in ("floodmark", "loadtests", "simulators", "deploy") for file in (PROJECT / room).rglob("*.py")
-    ]
+    rooms = ("floodmark", "flink_jobs", "loadtests", "simulators", "deploy")
+    files = [file for room in rooms for file in (PROJECT / room).rglob("*.py")]
     read = {text for file in files for text in texts(file) if re.fullmatch(r"FLOODMARK_[A-Z_]+", text)}
     assert described == read

@@ -20,7 +20,6 @@ from table_job import OUTPUT
 AMOUNT_MAX = 10_000
 MESSAGE = f"amount above {AMOUNT_MAX}"
 
-
 COLUMNS = "orderId STRING, amount DECIMAL(14, 2), region STRING, eventTime BIGINT, arrivalTime BIGINT, message STRING"
 ANSWER = f"order_id, CAST(amount AS DECIMAL(14, 2)), region, event_time_ms, arrival_ms, {literal(MESSAGE)}"
 
@@ -64,7 +63,8 @@ def main() -> None:
         job_name="abnormal-orders",
         apis=APIS,
     )
-    run_in_sql(options) if options.api == "sql" else run_in_python(options)
+    run = run_in_sql if options.api == "sql" else run_in_python
+    run(options)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Clickstream: views of each page by window of 5 seconds of event time.
 
-click-stream (CSV) → click-count-stream (JSON: page, windowStart, windowEnd, views)
+    click-stream (CSV) → click-count-stream (JSON: page, windowStart, windowEnd, views)
+
+A page without views in a window has no count.
 """
 
 from event_windows import BOUNDS, BY_WINDOW, tumbling

@@ -1,6 +1,8 @@
 """Order count: how many orders fall into each window of 5 seconds of event time, over everything.
 
-order-stream (CSV) → order-count-stream (JSON: windowStart, windowEnd, orders)
+    order-stream (CSV) → order-count-stream (JSON: windowStart, windowEnd, orders)
+
+One subtask counts everything, and a window without orders has no count.
 """
 
 from event_windows import BOUNDS, BY_WINDOW, WINDOW_MS, tumbling
@@ -52,7 +54,8 @@ def main() -> None:
         job_name="order-count",
         apis=APIS,
     )
-    run_in_sql(options) if options.api == "sql" else run_in_python(options)
+    run = run_in_sql if options.api == "sql" else run_in_python
+    run(options)
 
 
 if __name__ == "__main__":

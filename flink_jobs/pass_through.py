@@ -21,7 +21,6 @@ OUTPUT_BYTES_MAX = 1_048_576 - 36
 """The largest output: 1 MiB is all that the service takes in a record together with its partition key, and that the
 connector's sink takes without; larger ones end the job. A random key has 36 characters."""
 
-
 COLUMNS = "answer BYTES"
 
 
@@ -56,7 +55,8 @@ def main() -> None:
         job_name="pass-through",
         apis=APIS,
     )
-    run_in_sql(options) if options.api == "sql" else run_in_python(options)
+    run = run_in_sql if options.api == "sql" else run_in_python
+    run(options)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ def resolve_lock(*, coordinates: Path, cache: Path, repository: str | None = Non
     needed = [one.artifact for one in transitive if one.scope in ("compile", "runtime")]
     artifacts = [one.artifact for one in inputs] + needed
     named = {f"{one.groupId}:{one.artifactId}:{one.version}": one for one in artifacts}
-    skipped = tuple(f"{name}:" for name in wanted["compile_time_only"])
+    skipped = tuple(f"{name}:" for name in wanted["left_out"])
     return [LockedJar.of(name, _download(named[name])) for name in sorted(named) if not name.startswith(skipped)]
 
 

@@ -198,7 +198,7 @@ def test_a_lock_has_what_is_needed_at_run_time_and_nothing_else(tmp_path: Path, 
         repository.add_jar(name, "1", name.encode())
     repository.add_jar("root", "1", ALPHA)
     coordinates = tmp_path / "jars.toml"
-    coordinates.write_text('coordinates = ["org.example:root:1"]\ncompile_time_only = ["org.example:annotations"]\n')
+    coordinates.write_text('coordinates = ["org.example:root:1"]\nleft_out = ["org.example:annotations"]\n')
     found = resolve_lock(coordinates=coordinates, cache=tmp_path / "cache", repository=repository.address)
     assert found == [locked("later", b"later"), locked("needed", b"needed"), locked("root", ALPHA)]
     write_lock(found, tmp_path / "jars.lock")
